@@ -1,0 +1,36 @@
+import type { Digest, DigestAlgorithm } from '../oci/digest.ts'
+
+/** Who may go on with an upload: checked on every request, so that an id alone is worth nothing (CVE-2026-32589). */
+export interface UploadOwner {
+  readonly principal: string
+  readonly repository: string
+}
+
+export interface UploadState {
+  /** 128 unguessable bits, URL-safe. */
+  readonly id: string
+  readonly owner: UploadOwner
+  /** Bytes received and flushed so far; after a crash, what is really on disk. */
+  readonly offset: number
+  readonly startedAt: number
+}
+
+/** Blobs on their way in from a client, in order, resumable, also across a restart of the node. */
+export interface UploadStore {
+  create(owner: UploadOwner, algorithm?: DigestAlgorithm): Promise<UploadState>
+  find(id: string): Promise<UploadState | undefined>
+  /**
+   * Appends at `offset`. What has arrived before `bytes` fails is kept, and counted in the next `find`.
+   * @returns the new offset
+   * @throws Fault RANGE_INVALID when `offset` is not where the upload stands
+   * @throws Fault UPLOAD_BUSY when another request writes to the same upload
+   * @throws Fault STORAGE_FULL when the disk has no room
+   */
+  append(id: string, offset: number, bytes: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<number>
+  /**
+   * Verifies, makes durable and moves the bytes under their digest; the upload is gone afterwards.
+   * @throws Fault DIGEST_INVALID when the bytes do not give the digest; the upload is then cancelled
+   */
+  commit(id: string, digest: Digest): Promise<{ readonly size: number }>
+  cancel(id: string): Promise<boolean>
+}
