@@ -28,7 +28,7 @@ const REDACTED = [
 
 /** @param level pino's level name: trace, debug, info, warn, error, silent */
 export function createLogger(level: string): PinoLogger {
-  return pino({ level, base: undefined, redact: REDACTED, timestamp: pino.stdTimeFunctions.isoTime })
+  return pino({ level, base: null, redact: REDACTED, timestamp: pino.stdTimeFunctions.isoTime })
 }
 
 /** For code that runs without an operator watching (init, tests). */

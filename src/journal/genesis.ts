@@ -1,0 +1,32 @@
+import { createHash } from 'node:crypto'
+import { decode, encode } from 'cborg'
+import { z } from 'zod'
+import { Fault } from '../errors.ts'
+
+const genesisSchema = z.strictObject({
+  name: z.string().min(1).max(100),
+  founder: z.string().min(20).max(100),
+  /** 32 random bytes: two clusters of the same name and founder are still two. */
+  nonce: z.instanceof(Uint8Array),
+  time: z.number().int().min(0),
+})
+
+export type Genesis = z.infer<typeof genesisSchema>
+
+export function writeGenesis(genesis: Genesis): Uint8Array {
+  return encode(genesis)
+}
+
+/** @throws Fault GENESIS_INVALID */
+export function readGenesis(bytes: Uint8Array): Genesis {
+  try {
+    return genesisSchema.parse(decode(bytes))
+  } catch (error) {
+    throw new Fault('GENESIS_INVALID', 'the bytes are no genesis', {}, error)
+  }
+}
+
+/** A cluster's id is the SHA-256 of its genesis, in hexadecimal. */
+export function clusterIdOf(genesis: Uint8Array): string {
+  return createHash('sha256').update(genesis).digest('hex')
+}

@@ -1,0 +1,116 @@
+import { byDepthThenId, type Op } from '../op.ts'
+import { assign, erase, winner } from '../register.ts'
+import { inRepository, type ManifestRow, type RepositoryRow, type TagRow } from '../rows.ts'
+import type { Draft } from '../table-store.ts'
+import type { Reducers } from './reduce.ts'
+
+interface Place {
+  readonly projectId: string
+  readonly path: string
+}
+
+function repositoryKey({ projectId, path }: Place): string {
+  return `${projectId}/${path}`
+}
+
+export const catalogReducers: Reducers<
+  'blob.linked' | 'blob.unlinked' | 'manifest.put' | 'manifest.deleted' | 'tag.moved' | 'tag.deleted'
+> = {
+  'blob.linked'(draft, op, body) {
+    const key = inRepository(repositoryKey(body), body.digest)
+    const row = draft.get('links', key)
+    draft.put('links', key, { size: body.size, links: assign(row?.links ?? [], op, null) })
+    return undefined
+  },
+
+  'blob.unlinked'(draft, op, body) {
+    const key = inRepository(repositoryKey(body), body.digest)
+    const row = draft.get('links', key)
+    if (!row) return undefined
+    const links = erase(row.links, op)
+    if (links.length > 0) draft.put('links', key, { ...row, links })
+    else draft.delete('links', key)
+    return undefined
+  },
+
+  'manifest.put'(draft, op, { projectId, path, digest, ...facts }) {
+    const key = repositoryKey({ projectId, path })
+    const row = draft.get('manifests', inRepository(key, digest))
+    writeManifest(draft, op, key, row, { digest, puts: assign(row?.puts ?? [], op, facts) })
+    return undefined
+  },
+
+  'manifest.deleted'(draft, op, body) {
+    const key = repositoryKey(body)
+    const row = draft.get('manifests', inRepository(key, body.digest))
+    if (row) writeManifest(draft, op, key, row, { ...row, puts: erase(row.puts, op) })
+    return undefined
+  },
+
+  'tag.moved'(draft, op, body) {
+    const key = repositoryKey(body)
+    const row = draft.get('tags', inRepository(key, body.tag))
+    writeTag(draft, op, key, row, { tag: body.tag, values: assign(row?.values ?? [], op, body.digest) })
+    return undefined
+  },
+
+  'tag.deleted'(draft, op, body) {
+    const key = repositoryKey(body)
+    const row = draft.get('tags', inRepository(key, body.tag))
+    if (row) writeTag(draft, op, key, row, { ...row, values: erase(row.values, op) })
+    return undefined
+  },
+}
+
+function writeManifest(
+  draft: Draft,
+  op: Op,
+  key: string,
+  before: ManifestRow | undefined,
+  after: ManifestRow,
+): void {
+  const at = inRepository(key, after.digest)
+  const facts = winner(after.puts)
+  const was = before && winner(before.puts)
+  if (was?.subject) draft.delete('referrers', inRepository(key, was.subject, after.digest))
+  if (facts) {
+    draft.put('manifests', at, after)
+    if (facts.subject) {
+      draft.put('referrers', inRepository(key, facts.subject, after.digest), {
+        ...facts,
+        digest: after.digest,
+      })
+    }
+  } else draft.delete('manifests', at)
+  touch(draft, op, key, { manifests: Number(facts !== undefined) - Number(was !== undefined) })
+}
+
+function writeTag(draft: Draft, op: Op, key: string, before: TagRow | undefined, after: TagRow): void {
+  const at = inRepository(key, after.tag)
+  for (const one of before?.values ?? []) draft.delete('tagged', inRepository(key, one.value, after.tag))
+  for (const one of after.values)
+    draft.put('tagged', inRepository(key, one.value, after.tag), { tag: after.tag })
+  if (after.values.length > 0) draft.put('tags', at, after)
+  else draft.delete('tags', at)
+  touch(draft, op, key, { tags: Number(after.values.length > 0) - Number((before?.values.length ?? 0) > 0) })
+}
+
+/**
+ * Keeps the repository's row: its first push, its last one, how much lives in it. Removals only count down:
+ * one that finds nothing leaves no trace here, so it may leave none where it came later either.
+ */
+function touch(draft: Draft, op: Op, key: string, change: { manifests?: number; tags?: number }): void {
+  const row = draft.get('repositories', key)
+  const pushed = op.kind === 'manifest.put' || op.kind === 'tag.moved'
+  if (!row && !pushed) return
+  const origin = { id: op.id, depth: op.depth, time: op.time, actor: op.actor }
+  const first = !row || (pushed && byDepthThenId(origin, row.created) < 0)
+  const next: RepositoryRow = {
+    key,
+    created: first ? origin : row.created,
+    updatedAt: Math.max(row?.updatedAt ?? 0, pushed ? op.time : 0),
+    manifests: (row?.manifests ?? 0) + (change.manifests ?? 0),
+    tags: (row?.tags ?? 0) + (change.tags ?? 0),
+  }
+  draft.put('repositories', key, next)
+}

@@ -1,0 +1,35 @@
+import { byDepthThenId, hasSeen, type Op } from './op.ts'
+import type { Claim, Register, Sibling } from './rows.ts'
+
+function sibling<T>(op: Op, value: T): Sibling<T> {
+  return { id: op.id, dot: op.dot, depth: op.depth, actor: op.actor, time: op.time, value }
+}
+
+/** The register after `op` wrote `value`: what the op had seen gives way, what it had not stays beside it. */
+export function assign<T>(register: Register<T>, op: Op, value: T): Register<T> {
+  return [...erase(register, op), sibling(op, value)].sort((a, b) => byDepthThenId(b, a))
+}
+
+/** The register after `op` removed what it had seen. */
+export function erase<T>(register: Register<T>, op: Op): Register<T> {
+  return register.filter((one) => !hasSeen(op, one.dot))
+}
+
+/** The winning value; undefined when nothing lives. */
+export function winner<T>(register: Register<T>): T | undefined {
+  return register[0]?.value
+}
+
+/** Restrict-wins for a flag that opens something: true only while every unseen write says so. */
+export function allAgree(register: Register<boolean>): boolean {
+  return register.length > 0 && register.every((one) => one.value)
+}
+
+/** The claims with one more, the holder first: lowest depth, then lowest id. */
+export function addClaim(claims: readonly Claim[], claim: Claim): readonly Claim[] {
+  return [...claims.filter((one) => one.id !== claim.id), claim].sort(byDepthThenId)
+}
+
+export function dropClaim(claims: readonly Claim[], id: string): readonly Claim[] {
+  return claims.filter((one) => one.id !== id)
+}
