@@ -2,6 +2,9 @@ import { createHash } from 'node:crypto'
 import { decode, encode } from 'cborg'
 import { z } from 'zod'
 import { Fault } from '../errors.ts'
+import { op } from './kinds.ts'
+import type { NewOp } from './op.ts'
+import type { NodeFacts } from './rows.ts'
 
 const genesisSchema = z.strictObject({
   name: z.string().min(1).max(100),
@@ -29,4 +32,20 @@ export function readGenesis(bytes: Uint8Array): Genesis {
 /** A cluster's id is the SHA-256 of its genesis, in hexadecimal. */
 export function clusterIdOf(genesis: Uint8Array): string {
   return createHash('sha256').update(genesis).digest('hex')
+}
+
+/** The first ops of a cluster: the genesis, and the founder's own admission. */
+export function foundingOps(genesis: Uint8Array, founder: string, facts: NodeFacts): NewOp[] {
+  return [
+    op('cluster.founded', { genesis }, 'node'),
+    op(
+      'node.admitted',
+      {
+        node: founder,
+        facts: { ...facts, addresses: [...facts.addresses], swarm: [...facts.swarm] },
+        invite: null,
+      },
+      'node',
+    ),
+  ]
 }

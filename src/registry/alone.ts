@@ -1,0 +1,118 @@
+import { mkdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { Fault } from '../errors.ts'
+import { clusterIdOf, foundingOps, writeGenesis } from '../journal/genesis.ts'
+import { AUTHORITY } from '../journal/op.ts'
+import { SingleNodeJournal } from '../journal/single-node.ts'
+import { writeDurable } from '../runtime/durable-file.ts'
+import { noBlobSource } from './blob-source.ts'
+import type { Collective, Membership, NodeParts, Participant } from './collective.ts'
+import type { ClusterStatus, Topology, TransferCounters } from './topology.ts'
+
+const membershipSchema = z.strictObject({
+  clusterId: z.string(),
+  clusterName: z.string(),
+  nodeId: z.string(),
+})
+const NOTHING: TransferCounters = { blobsReceived: 0, bytesReceived: 0, bytesSent: 0 }
+
+function membershipFile(dataDir: string): string {
+  return join(dataDir, 'alone.json')
+}
+
+async function readMembership(dataDir: string): Promise<Membership | undefined> {
+  try {
+    return membershipSchema.parse(JSON.parse(await readFile(membershipFile(dataDir), 'utf8')))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw new Fault('DATA_DIR_UNREADABLE', `${membershipFile(dataDir)} cannot be read`, {}, error)
+  }
+}
+
+/** A registry of one node: everything `src/` can do, nothing to join. */
+export const alone: Collective = {
+  async found(node, clusterName) {
+    if (await readMembership(node.dataDir)) {
+      throw new Fault('ALREADY_MEMBER', `${node.dataDir} holds a registry already`, { dataDir: node.dataDir })
+    }
+    const nodeId = Buffer.from(node.random.bytes(16)).toString('hex')
+    const genesis = writeGenesis({
+      name: clusterName,
+      founder: nodeId,
+      nonce: node.random.bytes(32),
+      time: node.clock.now(),
+    })
+    const clusterId = clusterIdOf(genesis)
+    const journal = new SingleNodeJournal({ ...node, node: nodeId, cluster: clusterId })
+    const { name, site, url, tokenKey } = node.settings
+    const facts = { name, site, url, tokenKey, addresses: [], swarm: [] }
+    await journal.commit(AUTHORITY, () => foundingOps(genesis, nodeId, facts))
+    await journal.close()
+    const membership = { clusterId, clusterName, nodeId }
+    await mkdir(node.dataDir, { recursive: true })
+    await writeDurable(membershipFile(node.dataDir), JSON.stringify(membership), 0o600)
+    return membership
+  },
+
+  async join() {
+    throw new Fault('NO_CLUSTER', 'this build runs alone: it has no cluster to join')
+  },
+
+  async open(node) {
+    const membership = await readMembership(node.dataDir)
+    if (!membership) {
+      throw new Fault('NOT_A_MEMBER', `${node.dataDir} holds no registry yet: run flotilla init first`)
+    }
+    const journal = new SingleNodeJournal({ ...node, node: membership.nodeId, cluster: membership.clusterId })
+    await journal.open()
+    return participant(node, membership, journal)
+  },
+}
+
+function participant(node: NodeParts, membership: Membership, journal: SingleNodeJournal): Participant {
+  const { name, site, url } = node.settings
+  const topology: Topology = {
+    async status(): Promise<ClusterStatus> {
+      return {
+        cluster: { id: membership.clusterId, name: membership.clusterName },
+        self: membership.nodeId,
+        stateHash: journal.stateHash(),
+        members: [
+          {
+            id: membership.nodeId,
+            name,
+            site,
+            state: 'member',
+            self: true,
+            connected: true,
+            addresses: [],
+            url,
+            sync: 'in-sync',
+            lagEntries: 0,
+            stateHash: journal.stateHash(),
+            lastExchangeMs: null,
+            rttMs: null,
+          },
+        ],
+        transfers: { torrent: NOTHING, direct: NOTHING, recent: [] },
+      }
+    },
+    invite: noCluster,
+    evict: noCluster,
+    leave: noCluster,
+  }
+  return {
+    ...membership,
+    journal,
+    blobs: noBlobSource,
+    topology,
+    start: async () => {},
+    stop: () => journal.close(),
+    announce: async () => {},
+  }
+}
+
+async function noCluster(): Promise<never> {
+  throw new Fault('NO_CLUSTER', 'this node runs alone: it has no members')
+}

@@ -1,0 +1,74 @@
+import type { Journal } from '../journal/journal.ts'
+import type { KeyValue } from '../journal/key-value.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { Logger } from '../runtime/logger.ts'
+import type { Random } from '../runtime/random.ts'
+import type { Startable } from '../runtime/startable.ts'
+import type { Timers } from '../runtime/timers.ts'
+import type { BlobSource } from './blob-source.ts'
+import type { BlobStore } from './blob-store.ts'
+import type { Topology } from './topology.ts'
+
+/**
+ * What makes a node one of many. `cluster/` fulfils it; `alone` is the form of a node that has nobody else.
+ * It keeps its own files (keys, membership) in the node's data directory.
+ */
+export interface Collective {
+  /**
+   * Makes a new cluster with this node as its first member: identity, genesis, membership.
+   * @throws Fault ALREADY_MEMBER when the data directory belongs to a cluster
+   */
+  found(node: NodeParts, clusterName: string): Promise<Membership>
+  /**
+   * Makes this node a member of the inviter's cluster; leaves nothing behind where that fails.
+   * @throws Fault ALREADY_MEMBER, INVITE_MALFORMED, INVITE_EXPIRED, INVITE_USED, INVITE_OTHER_CLUSTER, PEER_UNREACHABLE
+   */
+  join(node: NodeParts, invite: string): Promise<Membership>
+  /**
+   * Opens the journal. Nothing is sent or listened to before `start`.
+   * @throws Fault NOT_A_MEMBER when the data directory belongs to no cluster
+   */
+  open(node: NodeParts): Promise<Participant>
+}
+
+export interface Membership {
+  readonly clusterId: string
+  readonly clusterName: string
+  readonly nodeId: string
+}
+
+export interface Participant extends Startable, Membership {
+  readonly journal: Journal
+  readonly blobs: BlobSource
+  readonly topology: Topology
+  /** Tells the others where this node is to be reached, when that has changed. To be called after `start`. */
+  announce(url: string | null): Promise<void>
+}
+
+export interface NodeParts {
+  readonly dataDir: string
+  readonly store: KeyValue
+  readonly blobs: BlobStore
+  readonly clock: Clock
+  readonly random: Random
+  readonly timers: Timers
+  readonly logger: Logger
+  readonly settings: NodeSettings
+}
+
+export interface NodeSettings {
+  readonly name: string
+  readonly site: string
+  /** Ed25519 public key of the registry tokens this node signs: base64url, JWK `x`. */
+  readonly tokenKey: string
+  /** Where the cluster's own listeners bind. */
+  readonly host: string
+  /** libp2p over TCP. */
+  readonly clusterPort: number
+  /** Torrent wires over mutual TLS. */
+  readonly swarmPort: number
+  /** Host names or addresses others reach this node by, best first; empty: the bound ones. */
+  readonly announce: readonly string[]
+  /** Where clients reach this node; null where nobody said. */
+  readonly url: string | null
+}
