@@ -6,11 +6,13 @@ import { op } from './kinds.ts'
 import type { NewOp } from './op.ts'
 import type { NodeFacts } from './rows.ts'
 
+const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array)
+
 const genesisSchema = z.strictObject({
   name: z.string().min(1).max(100),
   founder: z.string().min(20).max(100),
   /** 32 random bytes: two clusters of the same name and founder are still two. */
-  nonce: z.instanceof(Uint8Array),
+  nonce: bytes,
   time: z.number().int().min(0),
 })
 

@@ -12,6 +12,7 @@ const number = z
   .int()
   .min(1)
   .max(2 ** 31 - 1)
+const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array)
 const digest = z.string().refine(isDigest, 'not a digest')
 /** No control characters: records are shown to people and written to logs at other sites. */
 const line = (max: number) =>
@@ -70,7 +71,7 @@ const catalog = <T extends z.ZodType>(body: T): Kind<T> => ({ lane: CATALOG, ver
  */
 export const kinds = {
   /** The first op of a cluster; the SHA-256 of `genesis` is the cluster's id. */
-  'cluster.founded': authority(z.strictObject({ genesis: z.instanceof(Uint8Array) })),
+  'cluster.founded': authority(z.strictObject({ genesis: bytes })),
   'node.admitted': authority(
     z.strictObject({ node: nodeId, facts: nodeFactsSchema, invite: z.string().max(64).nullable() }),
   ),
