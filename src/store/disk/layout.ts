@@ -1,7 +1,8 @@
-import { mkdir, open, readdir, stat } from 'node:fs/promises'
+import { mkdir, readdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Fault } from '../../errors.ts'
 import { algorithmOf, type Digest, type DigestAlgorithm, hexOf, isDigest } from '../../oci/digest.ts'
+import { syncDirectory } from '../../runtime/durable-file.ts'
 
 /*
  * <root>/
@@ -92,15 +93,5 @@ export class DiskLayout {
         }
       }
     }
-  }
-}
-
-/** Makes names that were added to or taken from a directory durable. */
-export async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r')
-  try {
-    await directory.sync()
-  } finally {
-    await directory.close()
   }
 }

@@ -2,9 +2,10 @@ import { type FileHandle, rename, rm } from 'node:fs/promises'
 import { Fault } from '../../errors.ts'
 import { algorithmOf, type Digest, hexOf } from '../../oci/digest.ts'
 import type { StagedBlob } from '../../registry/blob-store.ts'
+import { syncDirectory } from '../../runtime/durable-file.ts'
 import { diskFault } from './disk-faults.ts'
 import type { HashWorkers } from './hash-workers.ts'
-import { type DiskLayout, syncDirectory } from './layout.ts'
+import type { DiskLayout } from './layout.ts'
 
 /** A private file that becomes a blob, or nothing. */
 export class StagedFile implements StagedBlob {
