@@ -1,4 +1,4 @@
-import { Fault } from '../errors.ts'
+import { Fault, isFault } from '../errors.ts'
 import type { Journal } from '../journal/journal.ts'
 import { op } from '../journal/kinds.ts'
 import { CATALOG } from '../journal/op.ts'
@@ -56,9 +56,9 @@ export class Blobs {
     from?: RepositoryName,
   ): Promise<boolean> {
     const place = placeOf(this.#journal.tables, name)
-    const source =
-      from === undefined ? await this.#holderFor(place, digest, caller.mayPull) : this.#keyOf(from)
-    if (source === undefined || (from !== undefined && !caller.mayPull(from))) return false
+    const mayPull = (repository: string) => caller.mayPull(repository)
+    const source = from ? this.#readable(from, mayPull) : await this.#holderFor(place, digest, mayPull)
+    if (source === undefined) return false
     const { principal } = caller
     const { ids } = await this.#journal.commit(CATALOG, (tables) => {
       const link = tables.get('links', inRepository(source, digest))
@@ -82,11 +82,13 @@ export class Blobs {
     return link
   }
 
-  #keyOf(name: RepositoryName): string | undefined {
+  #readable(name: RepositoryName, mayPull: (repository: string) => boolean): string | undefined {
+    if (!mayPull(name)) return undefined
     try {
       return placeOf(this.#journal.tables, name).key
-    } catch {
-      return undefined
+    } catch (error) {
+      if (isFault(error, 'NAME_UNKNOWN')) return undefined
+      throw error
     }
   }
 
