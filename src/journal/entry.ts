@@ -2,7 +2,7 @@ import { decode, encode } from 'cborg'
 import { z } from 'zod'
 import { Fault } from '../errors.ts'
 import { DEPTH_MAX, ENTRY_BYTES_MAX, ENTRY_OPS_MAX } from '../limits.ts'
-import { type Entry, type Lane, type NewOp, parseFeedId } from './op.ts'
+import { type Entry, type Lane, parseFeedId } from './op.ts'
 
 const count = z.number().int().min(1).max(DEPTH_MAX)
 
@@ -44,11 +44,6 @@ const entrySchema = z.strictObject({
 /** Canonical CBOR: the same entry gives the same bytes on every node. */
 export function encodeEntry(entry: Entry): Uint8Array {
   return encode(entry)
-}
-
-/** How many bytes an op adds to an entry. */
-export function opBytes(op: NewOp): number {
-  return encode(op).length
 }
 
 /** @throws Fault ENTRY_INVALID when bytes from elsewhere are no entry within bounds */

@@ -2,7 +2,7 @@ import { decode, encode } from 'cborg'
 import { Fault } from '../errors.ts'
 import { COMMIT_QUEUE_MAX, ENTRY_BYTES_MAX, ENTRY_OPS_MAX, OP_BYTES_MAX } from '../limits.ts'
 import type { Clock } from '../runtime/clock.ts'
-import { encodeEntry, opBytes } from './entry.ts'
+import { encodeEntry } from './entry.ts'
 import type { Committed, TableChange, Tables } from './journal.ts'
 import type { KeyValue, Write } from './key-value.ts'
 import { isKind, kinds } from './kinds.ts'
@@ -16,6 +16,7 @@ import {
   type NewOp,
   opId,
   parseFeedId,
+  type WrittenOp,
 } from './op.ts'
 import { reduce } from './reduce/reduce.ts'
 import type { FeedState } from './rows.ts'
@@ -56,8 +57,8 @@ interface Arrival {
   readonly reject: (error: unknown) => void
 }
 
-/** Opening and closing bytes of an entry beside its ops: envelope, frontier of the largest cluster. */
-const ENVELOPE_BYTES = 16 * 1024
+/** Opening and closing bytes of an entry beside its ops and what it has seen. */
+const ENVELOPE_BYTES = 1024
 
 /**
  * The one writer of the tables: local plans and entries from elsewhere go through here one group at a time,
@@ -70,6 +71,7 @@ export class Sequencer {
   readonly #clock: Clock
   readonly #node: string
   readonly #cluster: string
+  readonly #excused: (feed: FeedId) => boolean
   readonly #feeds = new Map<FeedId, FeedState>()
   readonly #listeners = new Set<(applied: Applied) => void>()
   #plans: Plan[] = []
@@ -77,12 +79,21 @@ export class Sequencer {
   #running: Promise<void> | undefined
   #closed = false
 
-  constructor(parts: { store: KeyValue; log: FeedLog; clock: Clock; node: string; cluster: string }) {
+  /** @param parts.excused feeds that go no further here: what others have seen of them is not waited for */
+  constructor(parts: {
+    store: KeyValue
+    log: FeedLog
+    clock: Clock
+    node: string
+    cluster: string
+    excused?: (feed: FeedId) => boolean
+  }) {
     this.#store = parts.store
     this.#log = parts.log
     this.#clock = parts.clock
     this.#node = parts.node
     this.#cluster = parts.cluster
+    this.#excused = parts.excused ?? (() => false)
     this.tables = new TableStore(parts.store)
   }
 
@@ -141,7 +152,7 @@ export class Sequencer {
     if (entry.seq !== have + 1) return { feed, have, need: entry.seq - 1 }
     for (const [seen, need] of Object.entries(entry.seen)) {
       const known = this.feed(seen).seq
-      if (known < need) return { feed: seen, have: known, need }
+      if (known < need && !this.#excused(seen)) return { feed: seen, have: known, need }
     }
     return undefined
   }
@@ -174,20 +185,19 @@ export class Sequencer {
     const time = this.#clock.now()
     const ops: Entry['ops'][number][] = []
     const done: { plan: Plan; ids: string[] }[] = []
-    let bytes = ENVELOPE_BYTES
+    let bytes = ENVELOPE_BYTES + encode(seen).length
 
     while (this.#plans[0]?.lane === lane) {
       const plan = this.#plans[0]
       const attempt = draft.fork()
       try {
-        const planned = plan.plan(attempt)
-        const size = planned.reduce((sum, one) => sum + checkedSize(one), 0)
-        const full = ops.length + planned.length > ENTRY_OPS_MAX || bytes + size > ENTRY_BYTES_MAX
+        const written = plan.plan(attempt).map(writeOp)
+        const size = written.reduce((sum, one) => sum + one.bytes, 0)
+        const full = ops.length + written.length > ENTRY_OPS_MAX || bytes + size > ENTRY_BYTES_MAX
         if (full && ops.length > 0) break
         if (full)
           throw new Fault('OP_TOO_LARGE', 'the change is larger than one entry may be', { bytes: size })
-        const written = planned.map((one) => ({ ...one, version: versionOf(one.kind) }))
-        const ids = written.map((one, offset) => {
+        const ids = written.map(({ op: one }, offset) => {
           const dot: Dot = { feed, seq, index: ops.length + offset }
           const id = opId(dot)
           reduce(attempt, { ...one, id, dot, depth, time, past, author: this.#node, cluster: this.#cluster })
@@ -196,7 +206,7 @@ export class Sequencer {
           return id
         })
         draft.take(attempt)
-        ops.push(...written)
+        ops.push(...written.map(({ op }) => op))
         bytes += size
         done.push({ plan, ids })
       } catch (error) {
@@ -237,18 +247,20 @@ export class Sequencer {
     const applied: Entry[] = []
     const writes: Write[] = []
     const stateOf = (feed: FeedId) => feeds.get(feed) ?? this.feed(feed)
-    for (const { entry, writes: logRows } of entries) {
-      const feed = feedId(entry.lane, entry.author)
-      const before = stateOf(feed)
-      const seenHere = Object.entries(entry.seen).every(([other, need]) => stateOf(other).seq >= need)
-      if (entry.seq !== before.seq + 1 || !seenHere) break
-      const past = { ...before.seen, ...entry.seen }
-      applyEntry(draft, entry, feed, past)
-      feeds.set(feed, { seq: entry.seq, depth: entry.depth, seen: past })
-      applied.push(entry)
-      writes.push(...logRows)
-    }
     try {
+      for (const { entry, writes: logRows } of entries) {
+        const feed = feedId(entry.lane, entry.author)
+        const before = stateOf(feed)
+        const seenHere = Object.entries(entry.seen).every(
+          ([other, need]) => stateOf(other).seq >= need || this.#excused(other),
+        )
+        if (entry.seq !== before.seq + 1 || !seenHere) break
+        const past = { ...before.seen, ...entry.seen }
+        applyEntry(draft, entry, feed, past)
+        feeds.set(feed, { seq: entry.seq, depth: entry.depth, seen: past })
+        applied.push(entry)
+        writes.push(...logRows)
+      }
       if (applied.length > 0) {
         await this.#persist(draft, feeds, applied, false, (rows) => this.#store.write([...writes, ...rows]))
       }
@@ -302,13 +314,14 @@ function changed(before: Frontier, now: Frontier): Frontier {
   return Object.fromEntries(Object.entries(now).filter(([feed, seq]) => before[feed] !== seq))
 }
 
-function versionOf(kind: string): number {
-  return isKind(kind) ? kinds[kind].version : 1
-}
-
-function checkedSize(op: NewOp): number {
-  const bytes = opBytes(op)
-  if (bytes > OP_BYTES_MAX)
-    throw new Fault('OP_TOO_LARGE', 'the record is larger than one op may be', { bytes })
-  return bytes
+/**
+ * The op as it will stand in the entry: what is reduced here is what others will decode, so that nothing
+ * CBOR leaves out or mends (an ill-formed string, a field that is undefined) can tell two nodes apart.
+ */
+function writeOp(op: NewOp): { op: WrittenOp; bytes: number } {
+  const bytes = encode({ ...op, version: isKind(op.kind) ? kinds[op.kind].version : 1 })
+  if (bytes.length > OP_BYTES_MAX) {
+    throw new Fault('OP_TOO_LARGE', 'the record is larger than one op may be', { bytes: bytes.length })
+  }
+  return { op: decode(bytes) as WrittenOp, bytes: bytes.length }
 }

@@ -1,3 +1,4 @@
+import { isFault } from '../../errors.ts'
 import { type Body, isKind, type KindName, kinds } from '../kinds.ts'
 import { type Op, parseFeedId } from '../op.ts'
 import type { Draft } from '../table-store.ts'
@@ -40,7 +41,15 @@ function judge(draft: Draft, op: Op): Refusal {
   if (!body.success) return 'the body does not fit the kind’s schema'
   // Rows change only when the whole op takes effect.
   const attempt = draft.fork()
-  const refusal = (reducers[op.kind] as Reducer<KindName>)(attempt, op, body.data)
-  if (refusal === undefined) draft.take(attempt)
-  return refusal
+  try {
+    const refusal = (reducers[op.kind] as Reducer<KindName>)(attempt, op, body.data)
+    if (refusal === undefined) draft.take(attempt)
+    return refusal
+  } catch (error) {
+    // A rule is pure, so what it stumbles over here it stumbles over everywhere: no op may stop the journal.
+    // A store that cannot be read is this node's own trouble, and goes up.
+    if (isFault(error, 'GENESIS_INVALID')) return error.message
+    if (error instanceof TypeError || error instanceof RangeError) return 'the rule cannot make sense of it'
+    throw error
+  }
 }

@@ -1,0 +1,113 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { decodeEntry, encodeEntry } from '../../../src/journal/entry.ts'
+import { op } from '../../../src/journal/kinds.ts'
+import { AUTHORITY, type Entry, type FeedId, type NewOp } from '../../../src/journal/op.ts'
+import { Sequencer } from '../../../src/journal/sequencer.ts'
+import { ENTRY_BYTES_MAX } from '../../../src/limits.ts'
+import { systemClock } from '../../../src/runtime/clock.ts'
+import { LevelStore } from '../../../src/store/level/level-store.ts'
+
+const cleanups: (() => Promise<void>)[] = []
+afterAll(async () => {
+  for (const clean of cleanups) await clean()
+})
+
+interface Site {
+  readonly sequencer: Sequencer
+  /** What it wrote, as bytes. */
+  readonly written: Uint8Array[]
+}
+
+async function site(node: string, excused: (feed: FeedId) => boolean = () => false): Promise<Site> {
+  const directory = await mkdtemp(join(tmpdir(), 'flotilla-sequencer-'))
+  const store = await LevelStore.open(directory)
+  cleanups.push(async () => {
+    await store.close()
+    await rm(directory, { recursive: true, force: true })
+  })
+  const written: Uint8Array[] = []
+  const log = {
+    async append(_entry: Entry, bytes: Uint8Array, writes: Parameters<LevelStore['write']>[0]) {
+      written.push(bytes)
+      await store.write(writes)
+    },
+  }
+  return {
+    written,
+    sequencer: new Sequencer({ store, log, clock: systemClock, node, cluster: 'c', excused }),
+  }
+}
+
+function learn(reader: Site, ...blocks: readonly Uint8Array[]): Promise<number> {
+  return reader.sequencer.ingest(blocks.map((bytes) => ({ entry: decodeEntry(bytes), writes: [] })))
+}
+
+function user(name: string, number: number): NewOp {
+  const body = {
+    name,
+    number,
+    email: '',
+    realname: '',
+    comment: '',
+    admin: false,
+    passwordHash: '$argon2id$x',
+  }
+  return op('user.created', body, 'x')
+}
+
+function entry(author: string, seq: number, ops: Entry['ops'], seen: Entry['seen'] = {}): Entry {
+  return { format: 1, cluster: 'c', lane: AUTHORITY, author, seq, depth: seq, time: 0, seen, ops }
+}
+
+test('an op whose content a rule cannot read changes nothing and stops nothing', async () => {
+  const here = await site('one')
+  const unreadable = { kind: 'cluster.founded', version: 1, actor: 'x', body: { genesis: new Uint8Array(9) } }
+  expect(await learn(here, encodeEntry(entry('two', 1, [unreadable])))).toBe(1)
+  await here.sequencer.commit(AUTHORITY, () => [user('alice', 1)])
+  expect(here.sequencer.frontier()).toEqual({ 'authority@two': 1, 'authority@one': 1 })
+})
+
+test('strings that CBOR mends leave the same rows at their author and everywhere else', async () => {
+  const author = await site('one')
+  const reader = await site('two')
+  await author.sequencer.commit(AUTHORITY, () => [user('a\ud800', 1), user('a\ud801', 2)])
+  await learn(reader, ...author.written)
+  expect(reader.sequencer.tables.stateHash()).toBe(author.sequencer.tables.stateHash())
+  expect(reader.sequencer.tables.get('claims', 'user-name:a\ufffd')).toHaveLength(2)
+})
+
+test('an entry stays within its bound however many feeds it is the first to have seen', async () => {
+  const author = await site('one')
+  const feeds = Object.fromEntries(
+    Array.from({ length: 500 }, (_, n) => [`authority@${n}${'x'.repeat(50)}`, 1]),
+  )
+  for (const feed of Object.keys(feeds)) {
+    const name = feed.slice('authority@'.length)
+    const unknown = { kind: 'later', version: 1, actor: 'x', body: null }
+    await learn(author, encodeEntry(entry(name, 1, [unknown])))
+  }
+  const big = () => user('u', 1)
+  const plans = Array.from({ length: 256 }, (_, n) =>
+    author.sequencer.commit(AUTHORITY, () => [
+      { ...big(), body: { ...(user(`u${n}`, n + 1).body as object), comment: 'c'.repeat(1000) } },
+    ]),
+  )
+  await Promise.all(plans)
+  expect(author.written.length).toBeGreaterThan(1)
+  for (const bytes of author.written) expect(bytes.length).toBeLessThanOrEqual(ENTRY_BYTES_MAX)
+})
+
+test('what others have seen of a feed that goes no further here is not waited for', async () => {
+  const later = entry('two', 1, [{ kind: 'later', version: 1, actor: 'x', body: 1 }], {
+    'authority@forked': 9,
+  })
+  const patient = await site('one')
+  expect(await learn(patient, encodeEntry(later))).toBe(0)
+  expect(patient.sequencer.missing(later)).toEqual({ feed: 'authority@forked', have: 0, need: 9 })
+  const excusing = await site('one', (feed) => feed === 'authority@forked')
+  expect(excusing.sequencer.missing(later)).toBeUndefined()
+  expect(await learn(excusing, encodeEntry(later))).toBe(1)
+})
