@@ -166,6 +166,7 @@ export interface IneffectiveRow {
  * - memberships  `<user id>/<project id>`: the same rows by user, only while a grant lives
  * - repositories `<project id>/<path>`, called *repository key* below
  * - links        `<repository key>\0<digest>`
+ * - holders      `<digest>\0<repository key>`: links by digest, for mounts and for collecting garbage
  * - manifests    `<repository key>\0<digest>`
  * - tags         `<repository key>\0<tag>`
  * - tagged       `<repository key>\0<digest>\0<tag>`: tags by what they point at
@@ -183,6 +184,7 @@ export interface Rows {
   memberships: { readonly projectId: OpId }
   repositories: RepositoryRow
   links: LinkRow
+  holders: { readonly repositoryKey: string }
   manifests: ManifestRow
   tags: TagRow
   tagged: { readonly tag: string }

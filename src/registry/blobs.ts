@@ -8,8 +8,8 @@ import type { RepositoryName } from '../oci/name.ts'
 import type { Content, PulledBlob } from './content.ts'
 import { nameOfKey, type Place, placeOf } from './place.ts'
 
-/** How many repositories a mount without `from` looks into before the client is told to upload. */
-const MOUNT_REPOSITORIES_MAX = 2_000
+/** How many holders of a blob a mount without `from` asks about before the client is told to upload. */
+const MOUNT_HOLDERS_MAX = 1_000
 
 /**
  * Blobs of a repository. A repository has a blob when a link says so, never because the bytes happen to be
@@ -57,7 +57,7 @@ export class Blobs {
   ): Promise<boolean> {
     const place = placeOf(this.#journal.tables, name)
     const mayPull = (repository: string) => caller.mayPull(repository)
-    const source = from ? this.#readable(from, mayPull) : await this.#holderFor(place, digest, mayPull)
+    const source = from ? this.#readable(from, mayPull) : await this.#holderFor(digest, mayPull)
     if (source === undefined) return false
     const { principal } = caller
     const { ids } = await this.#journal.commit(CATALOG, (tables) => {
@@ -92,19 +92,12 @@ export class Blobs {
     }
   }
 
-  /** The target's own project first: that is where a shared base layer most likely is. */
-  async #holderFor(
-    place: Place,
-    digest: Digest,
-    mayPull: (repository: string) => boolean,
-  ): Promise<string | undefined> {
+  async #holderFor(digest: Digest, mayPull: (repository: string) => boolean): Promise<string | undefined> {
     const { tables } = this.#journal
-    for (const prefix of [`${place.projectId}/`, '']) {
-      for await (const { key } of tables.list('repositories', { prefix, limit: MOUNT_REPOSITORIES_MAX })) {
-        if (!tables.get('links', inRepository(key, digest))) continue
-        const name = nameOfKey(tables, key)
-        if (name !== undefined && mayPull(name)) return key
-      }
+    const holders = tables.list('holders', { prefix: inRepository(digest, ''), limit: MOUNT_HOLDERS_MAX })
+    for await (const { row } of holders) {
+      const name = nameOfKey(tables, row.repositoryKey)
+      if (name !== undefined && mayPull(name)) return row.repositoryKey
     }
     return undefined
   }

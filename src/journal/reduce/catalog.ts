@@ -13,6 +13,10 @@ function repositoryKey({ projectId, path }: Place): string {
   return `${projectId}/${path}`
 }
 
+function holderKey(body: Place & { readonly digest: string }): string {
+  return inRepository(body.digest, repositoryKey(body))
+}
+
 export const catalogReducers: Reducers<
   'blob.linked' | 'blob.unlinked' | 'manifest.put' | 'manifest.deleted' | 'tag.moved' | 'tag.deleted'
 > = {
@@ -20,6 +24,7 @@ export const catalogReducers: Reducers<
     const key = inRepository(repositoryKey(body), body.digest)
     const row = draft.get('links', key)
     draft.put('links', key, { size: body.size, links: assign(row?.links ?? [], op, null) })
+    draft.put('holders', holderKey(body), { repositoryKey: repositoryKey(body) })
     return undefined
   },
 
@@ -29,7 +34,10 @@ export const catalogReducers: Reducers<
     if (!row) return undefined
     const links = erase(row.links, op)
     if (links.length > 0) draft.put('links', key, { ...row, links })
-    else draft.delete('links', key)
+    else {
+      draft.delete('links', key)
+      draft.delete('holders', holderKey(body))
+    }
     return undefined
   },
 
