@@ -1,0 +1,77 @@
+/** Bounds of the cluster's rooms, each with its unit and reason. Rooms append; nobody renames. */
+
+const KiB = 1024
+const MiB = 1024 * KiB
+
+// network
+
+/** One message of a channel: a catch-up page is 2 MB, twice that leaves room and still fits a small heap. */
+export const CHANNEL_MESSAGE_BYTES_MAX = 4 * MiB
+/** A served channel waits this long for the other side to read the rest and close. */
+export const CHANNEL_LINGER_MS = 10_000
+/** Streams of one protocol on one connection; a member that opens more is broken or hostile. */
+export const PROTOCOL_STREAMS_MAX = 64
+/** Streams of all protocols on one connection. */
+export const CONNECTION_STREAMS_MAX = 256
+/** What a peer may send on one stream before it is read: 2 MiB fills 10 MB/s at 200 ms round trip. */
+export const STREAM_WINDOW_BYTES_MAX = 2 * MiB
+/** Twice the window: a paused stream never overflows, a stream nobody reads is cut here. */
+export const STREAM_BUFFER_BYTES_MAX = 4 * MiB
+/** Two connections with each of 200 members, and room for invitees. */
+export const CONNECTIONS_MAX = 512
+/** Half-open inbound connections; a stranger is gone within HANDSHAKE_MS_MAX at the latest. */
+export const INBOUND_PENDING_MAX = 128
+/** New inbound connections per second from one address: 16/s over 5 s stays below INBOUND_PENDING_MAX. */
+export const INBOUND_PER_HOST_PER_SECOND_MAX = 16
+/** Nonces, Noise and muxer of one connection: five round trips of a bad intercontinental link. */
+export const HANDSHAKE_MS_MAX = 5_000
+/** Resolving, connecting and upgrading one of a member's addresses. */
+export const DIAL_ADDRESS_MS_MAX = 5_000
+/** All addresses of a member together. */
+export const DIAL_MS_MAX = 15_000
+/** A node announces few addresses; more are an attempt to have us scan somebody's network. */
+export const ADDRESSES_PER_PEER_MAX = 16
+export const DIALS_CONCURRENT_MAX = 32
+/** First wait before a member is dialled again; doubles up to REDIAL_MS_MAX, with jitter. */
+export const REDIAL_MS_MIN = 250
+/** A healed link is noticed within this, at one dial per lost member. */
+export const REDIAL_MS_MAX = 15_000
+/** Dead connections are noticed within about three of these. */
+export const PING_INTERVAL_MS = 5_000
+/** How often the host looks for members whose gossip stream is gone, and mends it. */
+export const PEER_CHECK_MS = 5_000
+/** One gossip message: an entry of ENTRY_BYTES_MAX with signature and envelope. */
+export const GOSSIP_MESSAGE_BYTES_MAX = 192 * KiB
+/** One gossip frame (many messages when a peer asked for them); what exceeds it costs the sender the stream. */
+export const GOSSIP_FRAME_BYTES_MAX = 4 * MiB
+/** Three topics exist; CVE-2026-46679 came as 349,525 subscriptions in one frame. */
+export const GOSSIP_SUBSCRIPTIONS_MAX = 16
+/** Messages in one frame. */
+export const GOSSIP_MESSAGES_MAX = 1_024
+/** Message ids in one IHAVE or IWANT: gossipsub's own bound for a heartbeat. */
+export const GOSSIP_IDS_MAX = 5_000
+/** Control messages of one kind in one frame: one per topic is normal. */
+export const GOSSIP_CONTROLS_MAX = 64
+/** Gossip one member may send: past the burst its stream is read no faster than this. */
+export const GOSSIP_BYTES_PER_SECOND_MAX = 16 * MiB
+export const GOSSIP_BURST_BYTES = 32 * MiB
+/** Gossip waiting for one slow member; past it the stream is dropped and anti-entropy catches the member up. */
+export const GOSSIP_OUTBOUND_BYTES_MAX = 16 * MiB
+
+// membership
+
+/** Half an hour is enough to walk to the other machine; a day is the most an open door may stay open. */
+export const INVITE_MS_DEFAULT = 30 * 60_000
+export const INVITE_MS_MAX = 24 * 60 * 60_000
+/** A spent or expired invite still gets a clear answer for this long, then looks like any wrong key. */
+export const INVITE_MEMORY_MS = 60 * 60_000
+/** Every key is tried on every inbound connection: 256 cost 0.3 ms. */
+export const INVITES_MAX = 256
+/** Addresses in an invite: more make the text too long to paste. */
+export const INVITE_ADDRESSES_MAX = 8
+/** Invitees connected at once; the rest try again. */
+export const INVITE_CONNECTIONS_MAX = 64
+/** An invitee says one thing and hears one answer; a journal under load needs seconds for it. */
+export const INVITE_CONNECTION_MS_MAX = 30_000
+/** A whole redemption at the joiner, retries included. */
+export const REDEEM_MS_MAX = 60_000

@@ -1,0 +1,280 @@
+import type { Connection } from '@libp2p/interface'
+import type { Libp2p } from 'libp2p'
+import { Fault } from '../../src/errors.ts'
+import type { Clock } from '../../src/runtime/clock.ts'
+import type { Logger } from '../../src/runtime/logger.ts'
+import type { Random } from '../../src/runtime/random.ts'
+import type { Timers } from '../../src/runtime/timers.ts'
+import {
+  DIAL_MS_MAX,
+  GOSSIP_BURST_BYTES,
+  GOSSIP_BYTES_PER_SECOND_MAX,
+  INVITE_CONNECTIONS_MAX,
+  PROTOCOL_STREAMS_MAX,
+} from '../limits.ts'
+import type { Member, Roster } from '../membership/roster.ts'
+import { StreamChannel } from './channel.ts'
+import { MemberDialer } from './dialer.ts'
+import { Doorkeeper } from './doorkeeper.ts'
+import { MemberGater } from './gater.ts'
+import { Gossip } from './gossip.ts'
+import { GossipMeter } from './gossip-meter.ts'
+import type { Identity } from './identity.ts'
+import type { Keyring } from './keyring.ts'
+import { KeyringProtector } from './keyring-protector.ts'
+import { buildNode, type MemberNode } from './libp2p-node.ts'
+import { Links } from './links.ts'
+import { Mender } from './mender.ts'
+import type { Channel, Network, NodeId } from './network.ts'
+import { dialable, unreachable, withPeer } from './reach.ts'
+import { Serving } from './serving.ts'
+import { topicsOf } from './topics.ts'
+
+export interface HostInit {
+  readonly clusterId: string
+  /** Multiaddrs to listen on, as `/ip4/0.0.0.0/tcp/4001`. */
+  readonly listen: readonly string[]
+  /** Multiaddrs others are told, where they differ: behind NAT, in a container. */
+  readonly announce?: readonly string[]
+}
+
+export interface HostComponents {
+  readonly identity: Identity
+  readonly keyring: Keyring
+  readonly roster: Roster
+  readonly clock: Clock
+  readonly random: Random
+  readonly timers: Timers
+  readonly log: Logger
+}
+
+/** What the admission desk needs of the host. */
+export interface InviteeNetwork {
+  readonly self: NodeId
+  addresses(): string[]
+  /** Serves holders of an invite, on the connection made with the invite's key, and nobody else. */
+  handleInvited(protocol: string, serve: (channel: Channel, inviteId: string) => Promise<void>): Promise<void>
+}
+
+interface Handler {
+  readonly protocol: string
+  readonly invited: boolean
+  readonly serve: (channel: Channel, inviteId: string) => Promise<void>
+}
+
+interface Running {
+  readonly node: MemberNode
+  readonly gossip: Gossip
+  readonly mender: Mender
+  readonly unfollow: () => void
+}
+
+/** The node on the cluster's private wire. Protocols may be handled before `start`, so that none is missed. */
+export class Host implements Network, InviteeNetwork {
+  readonly self: NodeId
+  readonly #init: HostInit
+  readonly #parts: HostComponents
+  readonly #topics: readonly string[]
+  readonly #protector: KeyringProtector
+  readonly #doorkeeper: Doorkeeper
+  readonly #meter: GossipMeter
+  readonly #serving: Serving
+  readonly #dialer: MemberDialer
+  readonly #links = new Links()
+  readonly #handlers: Handler[] = []
+  #stopping = new AbortController()
+  #running: Running | undefined
+
+  constructor(init: HostInit, parts: HostComponents) {
+    const { roster, clock, random, timers, log } = parts
+    this.self = parts.identity.id
+    this.#init = init
+    this.#parts = parts
+    this.#topics = Object.values(topicsOf(init.clusterId))
+    this.#protector = new KeyringProtector(parts.keyring, random)
+    this.#doorkeeper = new Doorkeeper(this.#protector, roster, timers)
+    this.#meter = new GossipMeter(clock, timers, GOSSIP_BYTES_PER_SECOND_MAX, GOSSIP_BURST_BYTES)
+    this.#serving = new Serving(timers, log)
+    const target = {
+      self: this.self,
+      isUp: (peer: NodeId) => this.#links.isUp(peer),
+      dial: (member: Member, signal: AbortSignal) => this.#dial(member, signal),
+    }
+    this.#dialer = new MemberDialer(target, roster, clock, random, timers, log)
+  }
+
+  /** @throws Fault LISTEN_FAILED */
+  async start(): Promise<void> {
+    const { identity, keyring, roster, clock, timers, log } = this.#parts
+    const { listen, announce = [] } = this.#init
+    const invitees = () => this.#doorkeeper.invitees()
+    const keyOf = this.#protector.keyOf.bind(this.#protector)
+    const node = await buildNode({
+      identity,
+      listen,
+      announce,
+      topics: this.#topics,
+      protector: this.#protector,
+      meter: this.#meter,
+      gater: new MemberGater(roster, keyring, { keyOf, invitees }, INVITE_CONNECTIONS_MAX),
+      onOpen: (connection) => this.#onOpen(connection),
+    })
+    const gossip = new Gossip(node.services.pubsub, this.#topics, roster, log)
+    node.addEventListener('connection:close', ({ detail }) => this.#onClose(detail))
+    node.addEventListener('peer:identify', ({ detail }) => this.#onAnswer(detail.connection))
+    for (const handler of this.#handlers) await this.#register(node, handler)
+    try {
+      await node.start()
+    } catch (error) {
+      throw new Fault('LISTEN_FAILED', `cannot listen on ${listen.join(', ')}`, { listen }, error)
+    }
+    const mender = new Mender(node, this.#links, gossip, clock, timers)
+    this.#stopping = new AbortController()
+    this.#running = { node, gossip, mender, unfollow: roster.onChange(() => this.#expel()) }
+    // Who was put out while this was starting.
+    this.#expel()
+    await this.#dialer.start()
+    await mender.start()
+  }
+
+  async stop(): Promise<void> {
+    if (!this.#running) return
+    const { node, mender, unfollow } = this.#running
+    unfollow()
+    this.#stopping.abort(new Fault('NETWORK_STOPPED', 'this node is stopping'))
+    await this.#dialer.stop()
+    await mender.stop()
+    await this.#serving.stop()
+    await node.stop()
+    this.#running = undefined
+  }
+
+  /** @throws Fault NETWORK_STOPPED before `start` and after `stop` */
+  get libp2p(): Libp2p {
+    return this.#run().node
+  }
+
+  addresses(): string[] {
+    return this.libp2p.getMultiaddrs().map((address) => withPeer(address.toString(), this.self))
+  }
+
+  async handle(protocol: string, serve: (channel: Channel) => Promise<void>): Promise<void> {
+    await this.#handle({ protocol, invited: false, serve })
+  }
+
+  async handleInvited(
+    protocol: string,
+    serve: (channel: Channel, inviteId: string) => Promise<void>,
+  ): Promise<void> {
+    await this.#handle({ protocol, invited: true, serve })
+  }
+
+  /** @throws Fault PEER_NOT_MEMBER, PEER_UNREACHABLE, PROTOCOL_UNSUPPORTED */
+  async open(peer: NodeId, protocol: string, signal?: AbortSignal): Promise<Channel> {
+    const member = this.#parts.roster.get(peer)
+    if (member?.state !== 'member')
+      throw new Fault('PEER_NOT_MEMBER', 'the peer is not a member of this cluster', { peer })
+    const limit = new AbortController()
+    const callOff = this.#parts.timers.after(DIAL_MS_MAX, () =>
+      limit.abort(new Fault('PEER_UNREACHABLE', 'the member did not answer in time', { peer })),
+    )
+    const any = AbortSignal.any([this.#stopping.signal, limit.signal, ...(signal ? [signal] : [])])
+    try {
+      await this.#dial(member, any)
+      const connection = this.#links.connections(peer).at(-1)
+      if (!connection) throw new Fault('PEER_UNREACHABLE', 'the member closed the connection', { peer })
+      const options = { signal: any, maxOutboundStreams: PROTOCOL_STREAMS_MAX }
+      return new StreamChannel(await connection.newStream([protocol], options), peer)
+    } catch (error) {
+      signal?.throwIfAborted()
+      throw unreachable(error, { peer, protocol })
+    } finally {
+      callOff()
+    }
+  }
+
+  connected(): NodeId[] {
+    return this.#links.up()
+  }
+
+  onPeer(listener: (peer: NodeId, state: 'up' | 'down') => void): () => void {
+    return this.#links.onPeer(listener)
+  }
+
+  rttMs(peer: NodeId): number | undefined {
+    return this.#links.rttMs(peer)
+  }
+
+  async publish(topic: string, message: Uint8Array): Promise<void> {
+    await this.#run().gossip.publish(topic, message)
+  }
+
+  subscribe(topic: string, receive: (message: Uint8Array, from: NodeId) => void): () => void {
+    return this.#run().gossip.subscribe(topic, receive)
+  }
+
+  #run(): Running {
+    if (this.#running) return this.#running
+    throw new Fault('NETWORK_STOPPED', 'the network is not running')
+  }
+
+  async #handle(handler: Handler): Promise<void> {
+    this.#handlers.push(handler)
+    if (this.#running) await this.#register(this.#running.node, handler)
+  }
+
+  async #register(node: MemberNode, { protocol, invited, serve }: Handler): Promise<void> {
+    const admits = (connection: Connection) =>
+      invited
+        ? this.#doorkeeper.inviteOf(connection) !== undefined
+        : this.#links.connections(idOf(connection)).includes(connection)
+    const handler = this.#serving.handler(protocol, admits, (channel, connection) =>
+      serve(channel, this.#doorkeeper.inviteOf(connection) ?? ''),
+    )
+    await node.handle(protocol, handler, {
+      maxInboundStreams: PROTOCOL_STREAMS_MAX,
+      maxOutboundStreams: PROTOCOL_STREAMS_MAX,
+      runOnLimitedConnection: invited,
+    })
+  }
+
+  async #dial({ id, addresses }: Member, signal: AbortSignal): Promise<void> {
+    if (this.#links.connections(id).length > 0) return
+    // Forced: what libp2p may still hold to that peer is an invitee's connection, which carries nothing.
+    await this.#run().node.dial(dialable(addresses, id), { signal, force: true })
+  }
+
+  #onOpen(connection: Connection): void {
+    if (this.#doorkeeper.open(connection) === 'member')
+      this.#links.opened(connection, this.#parts.clock.monotonic())
+  }
+
+  #onAnswer(connection: Connection): void {
+    if (!this.#links.answered(connection)) return
+    const peer = idOf(connection)
+    this.#parts.log.info({ peer }, 'a member is connected')
+    // libp2p measures on its next round; who comes up is wanted sooner than that.
+    void this.#running?.node.services.ping
+      .ping(connection.remotePeer, { signal: this.#stopping.signal })
+      .then((rttMs) => this.#links.measured(peer, rttMs))
+      .catch(() => {})
+  }
+
+  #onClose(connection: Connection): void {
+    this.#doorkeeper.closed(connection)
+    const wasUp = this.#links.isUp(idOf(connection))
+    this.#links.closed(connection)
+    if (!wasUp || this.#links.isUp(idOf(connection))) return
+    this.#parts.log.info({ peer: idOf(connection) }, 'a member is gone')
+    this.#dialer.sweep()
+  }
+
+  #expel(): void {
+    const expelled = this.#doorkeeper.expel(this.#running?.node.getConnections() ?? [])
+    for (const peer of expelled) this.#meter.forget(peer)
+  }
+}
+
+function idOf(connection: Connection): NodeId {
+  return connection.remotePeer.toString()
+}

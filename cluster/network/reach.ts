@@ -1,0 +1,34 @@
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { Fault } from '../../src/errors.ts'
+import { ADDRESSES_PER_PEER_MAX } from '../limits.ts'
+import type { NodeId } from './network.ts'
+
+/** `address` with the peer id at its end, whatever it ended with. */
+export function withPeer(address: string, peer: NodeId): string {
+  return `${address.replace(/\/p2p\/[^/]+$/, '')}/p2p/${peer}`
+}
+
+/** The addresses to dial a peer at; what does not parse is left out, the others may still reach it. */
+export function dialable(addresses: readonly string[], peer: NodeId): Multiaddr[] {
+  return addresses.slice(0, ADDRESSES_PER_PEER_MAX).flatMap((address) => {
+    try {
+      return multiaddr(withPeer(address, peer))
+    } catch {
+      return []
+    }
+  })
+}
+
+/** What libp2p throws when a connection or stream cannot be had, as one of ours. */
+export function unreachable(error: unknown, facts: Record<string, unknown>): Fault {
+  if (error instanceof Fault) return error
+  if (error instanceof Error && error.name === 'UnsupportedProtocolError')
+    return new Fault('PROTOCOL_UNSUPPORTED', 'the peer does not speak this protocol', facts, error)
+  const reasons = causesOf(error).map((each) => (each instanceof Error ? each.message : String(each)))
+  return new Fault('PEER_UNREACHABLE', 'the peer cannot be reached', { ...facts, reasons }, error)
+}
+
+/** One error per address tried; libp2p gathers them in an AggregateError. */
+export function causesOf(error: unknown): unknown[] {
+  return error instanceof AggregateError ? error.errors : [error]
+}

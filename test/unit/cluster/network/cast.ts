@@ -1,0 +1,121 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { onTestFinished } from 'vitest'
+import type { Member, Roster } from '../../../../cluster/membership/roster.ts'
+import { Host } from '../../../../cluster/network/host.ts'
+import { createIdentity, type Identity } from '../../../../cluster/network/identity.ts'
+import { Keyring } from '../../../../cluster/network/keyring.ts'
+import type { NodeId } from '../../../../cluster/network/network.ts'
+import { systemClock } from '../../../../src/runtime/clock.ts'
+import { silentLogger } from '../../../../src/runtime/logger.ts'
+import { systemRandom } from '../../../../src/runtime/random.ts'
+import { systemTimers } from '../../../../src/runtime/timers.ts'
+
+export const runtime = {
+  clock: systemClock,
+  random: systemRandom,
+  timers: systemTimers,
+  log: silentLogger,
+}
+
+/** A roster a test writes by hand; in the product the journal's tables stand behind it. */
+export class ListRoster implements Roster {
+  readonly #members = new Map<NodeId, Member>()
+  readonly #listeners = new Set<() => void>()
+
+  put(id: NodeId, facts: Partial<Member> = {}): void {
+    const known = this.#members.get(id)
+    const fresh = {
+      id,
+      name: id,
+      site: 'here',
+      state: 'member',
+      addresses: [],
+      swarm: [],
+      url: null,
+    } as const
+    this.#members.set(id, { ...(known ?? fresh), ...facts })
+    for (const listener of this.#listeners) listener()
+  }
+
+  get(node: NodeId): Member | undefined {
+    return this.#members.get(node)
+  }
+
+  isMember(node: NodeId): boolean {
+    return this.#members.get(node)?.state === 'member'
+  }
+
+  members(): Member[] {
+    return [...this.#members.values()]
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+}
+
+export async function temporary(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'flotilla-'))
+  onTestFinished(() => rm(directory, { recursive: true, force: true }))
+  return directory
+}
+
+export async function newIdentity(): Promise<Identity> {
+  return createIdentity(join(await temporary(), 'identity.pem'))
+}
+
+export const CLUSTER = 'c'.repeat(64)
+export const networkKey = () => new Uint8Array(randomBytes(32))
+
+export interface Cast {
+  readonly host: Host
+  readonly roster: ListRoster
+  readonly keyring: Keyring
+  readonly identity: Identity
+}
+
+/** A host on a free port of 127.0.0.1, started; its roster holds itself alone. */
+export async function cast(key: Uint8Array, given: { identity?: Identity } = {}): Promise<Cast> {
+  const identity = given.identity ?? (await newIdentity())
+  const roster = new ListRoster()
+  const keyring = new Keyring(key)
+  const host = new Host(
+    { clusterId: CLUSTER, listen: ['/ip4/127.0.0.1/tcp/0'] },
+    { identity, keyring, roster, ...runtime },
+  )
+  await host.start()
+  onTestFinished(() => host.stop())
+  roster.put(host.self, { addresses: host.addresses() })
+  return { host, roster, keyring, identity }
+}
+
+/** Tells every one of them of all of them. */
+export function introduce(...all: readonly Cast[]): void {
+  for (const { roster } of all)
+    for (const { host } of all) roster.put(host.self, { addresses: host.addresses() })
+}
+
+/** Members of one cluster, all connected. */
+export async function cluster(size: number): Promise<Cast[]> {
+  const key = networkKey()
+  const all = await Promise.all(Array.from({ length: size }, () => cast(key)))
+  introduce(...all)
+  await Promise.all(all.map(({ host }) => allUp(host, size - 1)))
+  return all
+}
+
+export function allUp(host: Host, peers: number): Promise<void> {
+  return new Promise((resolve) => {
+    const settle = () => {
+      if (host.connected().length < peers) return
+      unfollow()
+      resolve()
+    }
+    const unfollow = host.onPeer(settle)
+    settle()
+  })
+}
