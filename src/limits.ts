@@ -29,3 +29,16 @@ export const OP_BYTES_MAX = 96 * KiB
 export const DEPTH_MAX = 2 ** 48
 /** Plans that wait for the group commit; past it a door answers 503 rather than grow without end. */
 export const COMMIT_QUEUE_MAX = 10_000
+
+/** A connection on which nothing has moved for so long is closed; a slow commit to a slow disk fits in. */
+export const HTTP_IDLE_MS_MAX = 5 * 60 * 1000
+/** A client that needs longer for its request line and headers holds a connection, not a conversation. */
+export const HTTP_HEADERS_MS_MAX = 15 * 1000
+/** Request line and headers together; a long token fits, what is beyond is answered 431. */
+export const HTTP_HEADER_BYTES_MAX = 32 * KiB
+/** Longer than the load balancers before us keep theirs (60 s), so that they never write to a closed one. */
+export const HTTP_KEEP_ALIVE_MS = 75 * 1000
+/** Sockets at once; past it the kernel's queue makes clients wait. */
+export const HTTP_CONNECTIONS_MAX = 10_000
+/** How long requests under way may go on once the node has been told to stop. */
+export const HTTP_GRACE_MS = 20 * 1000

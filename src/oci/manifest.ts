@@ -70,11 +70,11 @@ const DOCUMENT_FIELDS = [...new Set([...Object.keys(imageSchema.shape), ...Objec
  * a type in the body that is not the one in the header, fields of both forms, the same key twice, keys
  * that a reader which folds case would take for a field.
  * @param contentType of the request; without it the body's own mediaType counts
- * @throws Fault MANIFEST_INVALID
+ * @throws Fault MANIFEST_INVALID, MANIFEST_TOO_LARGE
  */
 export function parseManifest(bytes: Uint8Array, contentType: string | undefined): Manifest {
   if (bytes.length > MANIFEST_BYTES_MAX) {
-    throw new Fault('SIZE_INVALID', `a manifest has at most ${MANIFEST_BYTES_MAX} bytes`, {
+    throw new Fault('MANIFEST_TOO_LARGE', `a manifest has at most ${MANIFEST_BYTES_MAX} bytes`, {
       size: bytes.length,
     })
   }

@@ -91,7 +91,7 @@ describe('a manifest', () => {
 
   it('over the size limit is refused as too large', () => {
     const fat = { ...image, annotations: { fat: 'x'.repeat(MANIFEST_BYTES_MAX) } }
-    expect(() => parse(fat)).toThrow(expect.objectContaining({ code: 'SIZE_INVALID' }))
+    expect(() => parse(fat)).toThrow(expect.objectContaining({ code: 'MANIFEST_TOO_LARGE' }))
   })
 
   it('says where it went wrong', () => {

@@ -1,0 +1,64 @@
+import { Fault } from '../../errors.ts'
+import { parseDigest } from '../../oci/digest.ts'
+import { OCTET_STREAM } from '../../oci/media-types.ts'
+import type { Call, Handler } from './call.ts'
+import { isUnchanged } from './etag.ts'
+import { parseRange } from './range.ts'
+import { sendBlob } from './send-blob.ts'
+
+/** end-2: HEAD /v2/<name>/blobs/<digest> */
+export const headBlob: Handler = async ({ registry, name, rest, reply, request }) => {
+  const digest = parseDigest(rest)
+  const { size } = await registry.blobs.stat(name, digest)
+  describe(reply, digest)
+  if (isUnchanged(request, digest)) return reply.code(304).send()
+  return reply.header('content-length', size).send()
+}
+
+/** end-2: GET /v2/<name>/blobs/<digest>, whole or one range of it */
+export const getBlob: Handler = async (call) => {
+  const { registry, name, rest, reply, request, gone } = call
+  const digest = parseDigest(rest)
+  if (isUnchanged(request, digest)) {
+    await registry.blobs.stat(name, digest)
+    describe(reply, digest)
+    return reply.code(304).send()
+  }
+  const blob = await registry.blobs.open(name, digest, gone)
+  try {
+    describe(reply, digest)
+    const range = rangeOf(call, digest, blob.size)
+    if (range) {
+      reply.code(206).header('content-range', `bytes ${range.first}-${range.last}/${blob.size}`)
+    }
+    reply.header('content-length', range ? range.last - range.first + 1 : blob.size)
+    await sendBlob(reply, blob.stream(range, gone))
+  } finally {
+    await blob.close()
+  }
+  return reply
+}
+
+/** end-10: DELETE /v2/<name>/blobs/<digest> */
+export const deleteBlob: Handler = async ({ registry, name, rest, reply, admitted }) => {
+  await registry.blobs.delete(name, parseDigest(rest), admitted.principal)
+  return reply.code(202).send()
+}
+
+function describe(reply: Call['reply'], digest: string): void {
+  reply.header('docker-content-digest', digest)
+  reply.header('etag', `"${digest}"`)
+  reply.header('accept-ranges', 'bytes')
+  // Under its digest it never changes, but it is for who may read it.
+  reply.header('cache-control', 'private, max-age=31536000, immutable')
+  reply.type(OCTET_STREAM)
+}
+
+function rangeOf({ request, reply }: Call, digest: string, size: number) {
+  const condition = request.headers['if-range']
+  if (condition !== undefined && condition !== `"${digest}"`) return undefined
+  const range = parseRange(request.headers.range, size)
+  if (range !== 'unsatisfiable') return range
+  reply.removeHeader('cache-control').header('content-range', `bytes */${size}`)
+  throw new Fault('RANGE_INVALID', `the blob has ${size} bytes`, { size })
+}

@@ -1,0 +1,19 @@
+import type { Answer } from '../errors.ts'
+
+/** Our codes in the words of the specification ("Error Codes"); a code that is not here is sent as it is. */
+const OCI_CODES: Readonly<Record<string, string>> = {
+  UPLOAD_UNKNOWN: 'BLOB_UPLOAD_UNKNOWN',
+  UPLOAD_BUSY: 'BLOB_UPLOAD_INVALID',
+  RANGE_INVALID: 'BLOB_UPLOAD_INVALID',
+  UPLOADS_TOO_MANY: 'TOOMANYREQUESTS',
+  TAGS_TOO_MANY: 'TOOMANYREQUESTS',
+  MANIFEST_TOO_LARGE: 'SIZE_INVALID',
+  METHOD_NOT_ALLOWED: 'UNSUPPORTED',
+  FORBIDDEN: 'DENIED',
+  TOO_MANY_REQUEST: 'TOOMANYREQUESTS',
+}
+
+/** The body of an error as distribution-spec has it. */
+export function ociBody({ code, message, detail }: Answer): object {
+  return { errors: [{ code: OCI_CODES[code] ?? code, message, ...(detail && { detail }) }] }
+}

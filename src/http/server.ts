@@ -1,0 +1,169 @@
+import type { Server } from 'node:http'
+import { Server as TlsServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
+import {
+  HTTP_CONNECTIONS_MAX,
+  HTTP_GRACE_MS,
+  HTTP_HEADER_BYTES_MAX,
+  HTTP_HEADERS_MS_MAX,
+  HTTP_IDLE_MS_MAX,
+  HTTP_KEEP_ALIVE_MS,
+} from '../limits.ts'
+import type { Logger } from '../runtime/logger.ts'
+import type { Random } from '../runtime/random.ts'
+import type { Startable } from '../runtime/startable.ts'
+import type { Timers } from '../runtime/timers.ts'
+import { type Answer, answerOf, codeOfStatus, INTERNAL_ERROR, isClientGone } from './errors.ts'
+import { ociBody } from './oci/errors.ts'
+
+/**
+ * A protocol's routes. Each module gets a Fastify scope of its own, so that body parsers and hooks it
+ * adds are not its neighbours'.
+ */
+export type RouteModule = (scope: FastifyInstance) => void | Promise<void>
+
+export interface HttpServerParts {
+  readonly routes: readonly RouteModule[]
+  readonly logger: Logger
+  readonly random: Random
+  readonly timers: Timers
+}
+
+export interface HttpServerInit {
+  readonly host: string
+  /** 0 takes a free one. */
+  readonly port: number
+  /** PEM. Without it the server speaks plain HTTP. */
+  readonly tls?: TlsKeys | undefined
+  /** Addresses or ranges of proxies whose X-Forwarded headers are believed. */
+  readonly trustedProxies?: readonly string[] | undefined
+}
+
+export interface TlsKeys {
+  readonly cert: string | Buffer
+  readonly key: string | Buffer
+}
+
+/** An id a client may choose: long enough for a trace id, nothing a log or header could trip over. */
+const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/
+
+/** The shell every protocol runs in: one socket, request ids, errors in the protocol's own form. */
+export class HttpServer implements Startable {
+  readonly #parts: HttpServerParts
+  readonly #init: HttpServerInit
+  readonly #logger: Logger
+  #app: FastifyInstance | undefined
+
+  constructor(parts: HttpServerParts, init: HttpServerInit) {
+    this.#parts = parts
+    this.#init = init
+    this.#logger = parts.logger.child({ room: 'http' })
+  }
+
+  async start(): Promise<void> {
+    const app = this.#create()
+    this.#app = app
+    app.server.maxConnections = HTTP_CONNECTIONS_MAX
+    app.addHook('onRequest', async (request, reply) => {
+      reply.header('x-request-id', request.id)
+      reply.header('x-content-type-options', 'nosniff')
+    })
+    app.setErrorHandler((error, request, reply) => this.#fail(error, request, reply))
+    app.setNotFoundHandler((request, reply) =>
+      this.#answer(
+        { status: 404, code: 'NOT_FOUND', message: 'there is nothing at this path' },
+        request,
+        reply,
+      ),
+    )
+    for (const module of this.#parts.routes) await app.register(async (scope) => module(scope))
+    await app.listen({ host: this.#init.host, port: this.#init.port })
+  }
+
+  /** No new connections; what is under way gets its time to end, then the sockets are closed. */
+  async stop(): Promise<void> {
+    const app = this.#app
+    if (!app) return
+    const callOff = this.#parts.timers.after(HTTP_GRACE_MS, () => app.server.closeAllConnections())
+    await app.close()
+    callOff()
+  }
+
+  /** Where it listens, once started. */
+  get address(): AddressInfo {
+    const address = this.#app?.server.address()
+    if (!address || typeof address === 'string') throw new TypeError('the server does not listen')
+    return address
+  }
+
+  /** A renewed certificate, for connections from now on. */
+  renewTls(keys: TlsKeys): void {
+    const server: Server | undefined = this.#app?.server
+    if (server instanceof TlsServer) server.setSecureContext(keys)
+  }
+
+  #create(): FastifyInstance {
+    const { tls, trustedProxies = [] } = this.#init
+    const limits = { headersTimeout: HTTP_HEADERS_MS_MAX, maxHeaderSize: HTTP_HEADER_BYTES_MAX }
+    // HTTP/2 in Node costs half the throughput of a blob, and clients take it whenever it is offered.
+    const secure = tls && { ...limits, ...tls, ALPNProtocols: ['http/1.1'], minVersion: 'TLSv1.2' as const }
+    const app = fastify({
+      logger: false,
+      exposeHeadRoutes: false,
+      // A long upload is no slow one: what bounds it is the idle time of its socket.
+      requestTimeout: 0,
+      connectionTimeout: HTTP_IDLE_MS_MAX,
+      keepAliveTimeout: HTTP_KEEP_ALIVE_MS,
+      forceCloseConnections: 'idle',
+      trustProxy: trustedProxies.length > 0 ? [...trustedProxies] : false,
+      genReqId: (request) => this.#requestId(request.headers['x-request-id']),
+      frameworkErrors: (error, request, reply) => this.#fail(error, request, reply),
+      ...(secure ? { https: secure } : { http: limits }),
+    })
+    return app
+  }
+
+  #requestId(given: string | string[] | undefined): string {
+    if (typeof given === 'string' && REQUEST_ID.test(given)) return given
+    return Buffer.from(this.#parts.random.bytes(16)).toString('hex')
+  }
+
+  #fail(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+    if (isClientGone(error) || request.raw.socket.destroyed) {
+      this.#logger.debug({ requestId: request.id, err: error }, 'the client has gone')
+      request.raw.socket.destroy()
+      return
+    }
+    const answer = answerOf(error)
+    if (answer.status >= 500) {
+      const where = { requestId: request.id, method: request.method, path: pathOf(request.url) }
+      this.#logger.error({ ...where, status: answer.status, err: error }, 'a request failed')
+    }
+    this.#answer(answer, request, reply)
+  }
+
+  #answer(answer: Answer, request: FastifyRequest, reply: FastifyReply): void {
+    reply.code(answer.status)
+    reply.header('x-request-id', request.id)
+    if (answer.challenge !== undefined) reply.header('www-authenticate', answer.challenge)
+    if (answer.status === 503 || answer.status === 429) reply.header('retry-after', '2')
+    reply.type('application/json')
+    reply.send(Buffer.from(JSON.stringify(isOci(request.url) ? ociBody(answer) : harborBody(answer))))
+  }
+}
+
+function isOci(url: string): boolean {
+  const path = pathOf(url)
+  return path === '/v2' || path.startsWith('/v2/')
+}
+
+/** Without the query, which may hold what a log must not. */
+function pathOf(url: string): string {
+  return url.split('?', 1)[0] ?? ''
+}
+
+function harborBody({ status, message }: Answer): object {
+  const code = codeOfStatus(status)
+  return { errors: [{ code, message: status === 500 ? INTERNAL_ERROR.message : message }] }
+}
