@@ -1,0 +1,144 @@
+import { TORRENT_BYTES_MIN } from '../../src/limits.ts'
+import type { Digest } from '../../src/oci/digest.ts'
+import type { BlobStore } from '../../src/registry/blob-store.ts'
+import type { Timers } from '../../src/runtime/timers.ts'
+import type { Channel, NodeId } from '../network/network.ts'
+import { type BlobRequest, type HaveAnswer, parseRequest } from './blob-protocol.ts'
+import {
+  DIRECT_SENDS_CONCURRENT_MAX,
+  FRAME_BYTES,
+  FRAME_TIMEOUT_MS,
+  PIECES_PENDING_INTERVAL_MS,
+} from './limits.ts'
+import type { Torrent } from './torrent.ts'
+import type { TorrentShelf } from './torrent-shelf.ts'
+import type { Transfers } from './transfers.ts'
+import { Places, within } from './waiting.ts'
+
+/** What this node has of a blob that is still on its way here. */
+export interface Partial {
+  /** Unknown while the fetch still looks for a holder. */
+  readonly size: number | undefined
+  readonly torrent: Torrent | undefined
+}
+
+export interface AnsweringComponents {
+  readonly blobs: BlobStore
+  readonly shelf: TorrentShelf
+  readonly transfers: Transfers
+  readonly timers: Timers
+  readonly mayHold: (member: NodeId, digest: Digest) => boolean
+  readonly fetching: (digest: Digest) => Partial | undefined
+}
+
+/** The answering end of the blob protocol. */
+export class Answering {
+  readonly #components: AnsweringComponents
+  readonly #sends = new Places(DIRECT_SENDS_CONCURRENT_MAX)
+
+  constructor(components: AnsweringComponents) {
+    this.#components = components
+  }
+
+  /** Answers the questions of one channel until the other end closes it; the network ends the channel. */
+  async serve(channel: Channel, signal: AbortSignal): Promise<void> {
+    const { timers } = this.#components
+    for (;;) {
+      const message = await within(timers, FRAME_TIMEOUT_MS, signal, (signal) => channel.receive(signal))
+      if (message === undefined) return
+      const request = parseRequest(message)
+      if (this.#components.mayHold(channel.peer, request.digest)) {
+        await this.#answer(channel, request, signal)
+      } else {
+        await this.#send(channel, request.ask === 'have' ? { have: 'none' } : REFUSED, signal)
+      }
+    }
+  }
+
+  async #answer(channel: Channel, request: BlobRequest, signal: AbortSignal): Promise<void> {
+    switch (request.ask) {
+      case 'have':
+        return this.#send(channel, await this.#have(request.digest), signal)
+      case 'pieces':
+        return this.#sendPieces(channel, request.digest, signal)
+      case 'read':
+        return this.#sendRange(channel, request.digest, request.first, request.last, signal)
+    }
+  }
+
+  async #have(digest: Digest): Promise<HaveAnswer> {
+    const { blobs, shelf, fetching } = this.#components
+    const held = await blobs.stat(digest)
+    if (held) {
+      const torrent = await shelf.ready(digest, held.size)
+      if (torrent) shelf.told(torrent)
+      else if (held.size >= TORRENT_BYTES_MIN) shelf.prepare(digest) // the question for the pieces is next
+      return { have: 'whole', size: held.size, ...(torrent && { infoHash: torrent.infoHash }) }
+    }
+    const part = fetching(digest)
+    if (!part) return { have: 'none' }
+    return {
+      have: 'part',
+      ...(part.size !== undefined && { size: part.size }),
+      ...(part.torrent && { infoHash: part.torrent.infoHash }),
+    }
+  }
+
+  async #sendPieces(channel: Channel, digest: Digest, signal: AbortSignal): Promise<void> {
+    const { shelf, timers, fetching } = this.#components
+    const torrent = fetching(digest)?.torrent
+    const finding = torrent ? Promise.resolve(torrent) : shelf.of(digest, signal)
+    // Hashing a large blob takes its time; a word now and then tells that somebody is at it.
+    let found: Torrent | undefined | 'pending' = 'pending'
+    while (found === 'pending') {
+      const done = new AbortController()
+      const pause = timers.sleep(PIECES_PENDING_INTERVAL_MS, AbortSignal.any([signal, done.signal])).then(
+        () => 'pending' as const,
+        () => finding,
+      )
+      found = await Promise.race([finding, pause]).finally(() => done.abort())
+      if (found === 'pending') await this.#send(channel, { pending: true }, signal)
+    }
+    if (!found) return this.#send(channel, REFUSED, signal)
+    shelf.told(found)
+    const { size, infoHash, pieces } = found
+    await this.#send(channel, { size, infoHash, bytes: pieces.length }, signal)
+    for (let offset = 0; offset < pieces.length; offset += FRAME_BYTES) {
+      await this.#send(channel, pieces.subarray(offset, offset + FRAME_BYTES), signal)
+    }
+  }
+
+  async #sendRange(
+    channel: Channel,
+    digest: Digest,
+    first: number,
+    last: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const giveBack = await this.#sends.take(signal)
+    try {
+      const blob = await this.#components.blobs.open(digest)
+      try {
+        if (!blob || first > last || last >= blob.size) return await this.#send(channel, REFUSED, signal)
+        await this.#send(channel, { bytes: last - first + 1 }, signal)
+        for await (const chunk of blob.stream({ first, last }, signal)) {
+          for (let offset = 0; offset < chunk.length; offset += FRAME_BYTES) {
+            const frame = chunk.subarray(offset, offset + FRAME_BYTES)
+            await this.#send(channel, frame, signal)
+            this.#components.transfers.sent('direct', frame.length)
+          }
+        }
+      } finally {
+        await blob?.close()
+      }
+    } finally {
+      giveBack()
+    }
+  }
+
+  async #send(channel: Channel, message: unknown, signal: AbortSignal): Promise<void> {
+    await within(this.#components.timers, FRAME_TIMEOUT_MS, signal, () => channel.send(message))
+  }
+}
+
+const REFUSED = { refused: 'this node does not give the blob' }

@@ -1,0 +1,211 @@
+import { Fault } from '../../src/errors.ts'
+import { BLOB_READ_CHUNK_BYTES } from '../../src/limits.ts'
+import type { Digest } from '../../src/oci/digest.ts'
+import type { BlobStore, ByteRange, OpenBlob, StagedBlob } from '../../src/registry/blob-store.ts'
+import type { PieceBytes } from './engine.ts'
+import { pieceCountOf, pieceLengthOf } from './torrent.ts'
+import { Change } from './waiting.ts'
+
+/** Pieces `first` to `last`, both included, none of which is here. */
+export interface Gap {
+  readonly first: number
+  readonly last: number
+}
+
+/** The first piece a reader may still lack, and the last it wants. */
+interface Reader {
+  next: number
+  readonly last: number
+}
+
+/**
+ * One blob while it comes together: pieces in any order on one side, readers in order on the other. Bytes
+ * live in a staged file until the digest is proven, then in the blob store; who reads does not notice.
+ */
+export class Assembly implements PieceBytes {
+  readonly size: number
+  readonly pieceLength: number
+  readonly pieceCount: number
+  readonly #blobs: BlobStore
+  readonly #digest: Digest
+  readonly #staged: StagedBlob
+  readonly #here: Uint8Array
+  readonly #change = new Change()
+  readonly #readers = new Set<Reader>()
+  #front = 0
+  #count = 0
+  #users = 0
+  #committing: Promise<void> | undefined
+  #committed = false
+  #failure: Error | undefined
+  #open: Promise<OpenBlob> | undefined
+
+  constructor(blobs: BlobStore, digest: Digest, size: number, staged: StagedBlob) {
+    this.size = size
+    this.pieceLength = pieceLengthOf(size)
+    this.pieceCount = pieceCountOf(size)
+    this.#blobs = blobs
+    this.#digest = digest
+    this.#staged = staged
+    this.#here = new Uint8Array(this.pieceCount)
+  }
+
+  get complete(): boolean {
+    return this.#count === this.pieceCount
+  }
+
+  /** Pieces that are here. */
+  get count(): number {
+    return this.#count
+  }
+
+  has(piece: number): boolean {
+    return this.#here[piece] === 1
+  }
+
+  /** The first missing piece that a reader wants. */
+  front(): number | undefined {
+    let front: number | undefined
+    for (const reader of this.#readers) {
+      while (this.has(reader.next)) reader.next++
+      if (reader.next <= reader.last && (front === undefined || reader.next < front)) front = reader.next
+    }
+    return front
+  }
+
+  bytesOf(piece: number): number {
+    return Math.min(this.pieceLength, this.size - piece * this.pieceLength)
+  }
+
+  /** The piece has been written and may be read. */
+  mark(piece: number): void {
+    if (this.has(piece)) return
+    this.#here[piece] = 1
+    this.#count++
+    while (this.has(this.#front)) this.#front++
+    this.#change.announce()
+  }
+
+  firstGap(): Gap | undefined {
+    if (this.complete) return undefined
+    const first = this.#front
+    let last = first
+    while (last + 1 < this.pieceCount && !this.has(last + 1)) last++
+    return { first, last }
+  }
+
+  write(bytes: Uint8Array, position: number): Promise<void> {
+    return this.#staged.write(bytes, position)
+  }
+
+  async readFully(into: Uint8Array, position: number): Promise<void> {
+    for (let filled = 0; filled < into.length; ) {
+      const read = await this.#read(into.subarray(filled), position + filled)
+      if (read === 0)
+        throw new Fault('BLOB_TRUNCATED', 'the file of the blob is shorter than it was', { position })
+      filled += read
+    }
+  }
+
+  /** @throws Fault DIGEST_INVALID when the bytes do not give the digest; they are then gone */
+  async commit(signal: AbortSignal): Promise<void> {
+    this.#committing = this.#staged.commit(this.#digest, signal).then(() => {
+      this.#committed = true
+    })
+    await this.#committing
+    this.#change.announce()
+  }
+
+  /** Nothing more will come: readers are told why, and the staged bytes go. */
+  async fail(reason: Error): Promise<void> {
+    this.#failure ??= reason
+    this.#change.announce()
+    await this.#staged.discard()
+  }
+
+  /** Keeps the bytes readable until what it returns is called. */
+  use(): () => Promise<void> {
+    this.#users++
+    let using = true
+    return async () => {
+      if (!using) return
+      using = false
+      this.#users--
+      if (this.#users > 0) return
+      const open = this.#open
+      this.#open = undefined
+      await open?.then(
+        (blob) => blob.close(),
+        () => {}, // who read was told
+      )
+    }
+  }
+
+  /**
+   * The bytes in order, as far as they are here. What would complete the range comes only after the digest
+   * of the whole has been proven.
+   */
+  async *stream(range: ByteRange, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+    const release = this.use()
+    const reader = {
+      next: Math.floor(range.first / this.pieceLength),
+      last: Math.floor(range.last / this.pieceLength),
+    }
+    this.#readers.add(reader)
+    try {
+      for (let position = range.first; position <= range.last; ) {
+        const end = await this.#readableEnd(position, range.last, signal)
+        const bytes = Buffer.allocUnsafe(end - position)
+        await this.readFully(bytes, position)
+        signal?.throwIfAborted()
+        yield bytes
+        position = end
+      }
+    } finally {
+      this.#readers.delete(reader)
+      await release()
+    }
+  }
+
+  /** Waits until some bytes from `position` may be given out, and tells up to where (not included). */
+  async #readableEnd(position: number, last: number, signal?: AbortSignal): Promise<number> {
+    for (;;) {
+      signal?.throwIfAborted()
+      if (this.#failure) throw this.#failure
+      const limit = Math.min(last + 1, position + BLOB_READ_CHUNK_BYTES)
+      if (this.#committed) return limit
+      const end = Math.min(limit, this.#hereFrom(position, limit))
+      if (end > position && end <= last) return end
+      await this.#change.next(signal)
+    }
+  }
+
+  #hereFrom(position: number, limit: number): number {
+    let piece = Math.floor(position / this.pieceLength)
+    while (piece * this.pieceLength < limit && this.has(piece)) piece++
+    return Math.max(position, Math.min(piece * this.pieceLength, this.size))
+  }
+
+  async #read(into: Uint8Array, position: number): Promise<number> {
+    if (!this.#committed) {
+      try {
+        return await this.#staged.read(into, position)
+      } catch (error) {
+        if (this.#failure) throw this.#failure
+        // The staged file ends with the commit: what was under way then is read from the blob.
+        if (!this.#committing) throw error
+        await this.#committing
+      }
+    }
+    this.#open ??= this.#openBlob()
+    return (await this.#open).read(into, position)
+  }
+
+  async #openBlob(): Promise<OpenBlob> {
+    const blob = await this.#blobs.open(this.#digest)
+    if (blob) return blob
+    throw new Fault('BLOB_FETCH_FAILED', 'the blob was deleted right after it had arrived', {
+      digest: this.#digest,
+    })
+  }
+}

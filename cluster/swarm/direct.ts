@@ -1,0 +1,137 @@
+import { Fault } from '../../src/errors.ts'
+import type { Digest } from '../../src/oci/digest.ts'
+import type { Logger } from '../../src/runtime/logger.ts'
+import type { Timers } from '../../src/runtime/timers.ts'
+import type { Network, NodeId } from '../network/network.ts'
+import type { Assembly } from './assembly.ts'
+import type { Distrust } from './distrust.ts'
+import type { Holders } from './holders.ts'
+import { Line } from './line.ts'
+import { isPiece, type Torrent } from './torrent.ts'
+import type { Transfers } from './transfers.ts'
+
+export interface DirectComponents {
+  readonly network: Network
+  readonly transfers: Transfers
+  readonly distrust: Distrust
+  readonly logger: Logger
+  readonly timers: Timers
+}
+
+/** Fills the gaps of one blob over streams, from one holder after the other. */
+export class Direct {
+  readonly #components: DirectComponents
+  readonly #digest: Digest
+  readonly #assembly: Assembly
+  readonly #holders: Holders
+  readonly #from: Set<NodeId>
+  #storageError: { readonly error: unknown } | undefined
+
+  /** @param from is filled with the members that gave pieces */
+  constructor(
+    components: DirectComponents,
+    digest: Digest,
+    assembly: Assembly,
+    holders: Holders,
+    from: Set<NodeId>,
+  ) {
+    this.#components = components
+    this.#digest = digest
+    this.#assembly = assembly
+    this.#holders = holders
+    this.#from = from
+  }
+
+  /**
+   * Returns when the blob is complete.
+   * @param torrent its hashes, where they are known, tell a wrong piece at once
+   * @throws Fault BLOB_FETCH_FAILED when no member is left that has the blob
+   */
+  async run(torrent: Torrent | undefined, signal: AbortSignal): Promise<void> {
+    const tried = new Set<NodeId>()
+    let askedAgain = false
+    while (!this.#assembly.complete) {
+      signal.throwIfAborted()
+      const holder = this.#holders
+        .whole()
+        .find(({ member, size }) => !tried.has(member) && size === this.#assembly.size)
+      if (holder) {
+        tried.add(holder.member)
+        const before = this.#assembly.count
+        await this.#fillFrom(holder.member, torrent, signal)
+        if (this.#storageError) throw this.#storageError.error
+        if (this.#assembly.count > before) askedAgain = false
+      } else if (askedAgain) {
+        throw new Fault('BLOB_FETCH_FAILED', 'no reachable member is left that has the blob', {
+          digest: this.#digest,
+        })
+      } else {
+        askedAgain = true
+        tried.clear()
+        this.#holders.askAll()
+        await this.#holders.settled()
+      }
+    }
+  }
+
+  async #fillFrom(member: NodeId, torrent: Torrent | undefined, signal: AbortSignal): Promise<void> {
+    const { network, timers, logger } = this.#components
+    let line: Line | undefined
+    try {
+      line = await Line.open(network, timers, member, signal)
+      for (let gap = this.#assembly.firstGap(); gap; gap = this.#assembly.firstGap()) {
+        const first = gap.first * this.#assembly.pieceLength
+        const last = Math.min((gap.last + 1) * this.#assembly.pieceLength, this.#assembly.size) - 1
+        const frames = line.read(this.#digest, { first, last }, signal)
+        await this.#fillGap(member, gap.first, frames, torrent)
+      }
+      await line.close()
+    } catch (error) {
+      line?.abort(error as Error)
+      signal.throwIfAborted()
+      logger.debug({ member, digest: this.#digest, err: error }, 'swarm: a direct transfer broke off')
+    }
+  }
+
+  async #fillGap(
+    member: NodeId,
+    firstPiece: number,
+    frames: AsyncIterable<Uint8Array>,
+    torrent: Torrent | undefined,
+  ): Promise<void> {
+    const buffer = Buffer.allocUnsafe(this.#assembly.pieceLength)
+    let piece = firstPiece
+    let filled = 0
+    for await (const frame of frames) {
+      for (let used = 0; used < frame.length; ) {
+        const wanted = this.#assembly.bytesOf(piece) - filled
+        const part = frame.subarray(used, used + wanted)
+        buffer.set(part, filled)
+        filled += part.length
+        used += part.length
+        if (part.length < wanted) continue
+        await this.#keep(member, piece, buffer.subarray(0, filled), torrent)
+        piece++
+        filled = 0
+      }
+    }
+  }
+
+  async #keep(member: NodeId, piece: number, bytes: Uint8Array, torrent: Torrent | undefined): Promise<void> {
+    const { transfers, distrust, logger } = this.#components
+    if (torrent && !isPiece(torrent, piece, bytes)) {
+      logger.warn({ member, digest: this.#digest }, 'swarm: a member gave wrong bytes and is passed over')
+      distrust.add(this.#digest, member)
+      throw new Fault('PIECE_WRONG', 'a piece does not agree with its hash', { member, piece })
+    }
+    try {
+      await this.#assembly.write(bytes, piece * this.#assembly.pieceLength)
+    } catch (error) {
+      this.#storageError = { error }
+      throw error
+    }
+    this.#from.add(member)
+    transfers.received('direct', bytes.length)
+    this.#assembly.mark(piece)
+  }
+}

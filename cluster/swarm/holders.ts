@@ -1,0 +1,131 @@
+import type { Digest } from '../../src/oci/digest.ts'
+import type { Logger } from '../../src/runtime/logger.ts'
+import type { Timers } from '../../src/runtime/timers.ts'
+import type { Network, NodeId } from '../network/network.ts'
+import type { Distrust } from './distrust.ts'
+import { ASK_AGAIN_MS, ASK_AGAIN_TIMES_MAX, ASKS_CONCURRENT_MAX } from './limits.ts'
+import { Line } from './line.ts'
+import { Change, Places } from './waiting.ts'
+
+/** A member that has the blob, or is getting it. */
+export interface Holder {
+  readonly member: NodeId
+  readonly have: 'whole' | 'part'
+  /** Unknown while a fellow fetcher still looks for a holder itself. */
+  readonly size: number | undefined
+  readonly infoHash: string | undefined
+}
+
+export interface HoldersComponents {
+  readonly network: Network
+  readonly timers: Timers
+  readonly logger: Logger
+  readonly distrust: Distrust
+  readonly mayHold: (member: NodeId, digest: Digest) => boolean
+}
+
+/** Who has one digest, asked of every connected member at once and of each that connects later. */
+export class Holders {
+  /** Something was learned, or a question ended. */
+  readonly change = new Change()
+  readonly #components: HoldersComponents
+  readonly #digest: Digest
+  readonly #known = new Map<NodeId, Holder>()
+  readonly #asking = new Map<NodeId, Promise<void>>()
+  readonly #places = new Places(ASKS_CONCURRENT_MAX)
+  readonly #signal: AbortSignal
+
+  /** @param signal ends all questions, and the listening for members that connect */
+  constructor(components: HoldersComponents, digest: Digest, signal: AbortSignal) {
+    this.#components = components
+    this.#digest = digest
+    this.#signal = signal
+  }
+
+  open(): void {
+    const { network } = this.#components
+    const unsubscribe = network.onPeer((peer, state) => {
+      if (state === 'up') this.ask(peer)
+    })
+    this.#signal.addEventListener('abort', unsubscribe, { once: true })
+    this.askAll()
+  }
+
+  askAll(): void {
+    for (const peer of this.#components.network.connected()) this.ask(peer)
+  }
+
+  /** Asks in the background; what it answers shows in `list`. */
+  ask(member: NodeId): void {
+    const { network, distrust, mayHold } = this.#components
+    if (member === network.self || this.#signal.aborted || this.#asking.has(member)) return
+    if (distrust.has(this.#digest, member) || !mayHold(member, this.#digest)) return
+    const asking = this.#ask(member).finally(() => {
+      this.#asking.delete(member)
+      this.change.announce()
+    })
+    this.#asking.set(member, asking)
+  }
+
+  /** Members to get bytes from, those with all of them first. */
+  list(): Holder[] {
+    const { distrust } = this.#components
+    return [...this.#known.values()]
+      .filter((holder) => !distrust.has(this.#digest, holder.member))
+      .sort((a, b) => Number(a.have === 'part') - Number(b.have === 'part'))
+  }
+
+  whole(): Holder[] {
+    return this.list().filter((holder) => holder.have === 'whole')
+  }
+
+  /** The first that knows the size; undefined when everybody asked has said no, or nothing. */
+  async first(signal: AbortSignal): Promise<Holder | undefined> {
+    for (;;) {
+      const holder = this.list().find((holder) => holder.size !== undefined)
+      if (holder || this.#asking.size === 0) return holder
+      await this.change.next(signal)
+    }
+  }
+
+  /** A question is open. */
+  get asking(): boolean {
+    return this.#asking.size > 0
+  }
+
+  /** Resolves when no question is open any more. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#asking.values())
+  }
+
+  async #ask(member: NodeId): Promise<void> {
+    const { network, timers, logger } = this.#components
+    let line: Line | undefined
+    const giveBack = await this.#places.take(this.#signal).catch(() => undefined)
+    if (!giveBack) return
+    try {
+      line = await Line.open(network, timers, member, this.#signal)
+      for (let times = 0; ; times++) {
+        const answer = await line.have(this.#digest, this.#signal)
+        if (answer.have === 'none') {
+          this.#known.delete(member)
+          break
+        }
+        const { have, size, infoHash } = answer
+        this.#known.set(member, { member, have, size, infoHash })
+        this.change.announce()
+        // A fellow that still looks may find what this node does not reach.
+        if (size !== undefined || times >= ASK_AGAIN_TIMES_MAX) break
+        await timers.sleep(ASK_AGAIN_MS, this.#signal)
+      }
+      await line.close()
+    } catch (error) {
+      line?.abort(error as Error)
+      if (this.#signal.aborted) return
+      this.#known.delete(member)
+      logger.debug({ member, digest: this.#digest, err: error }, 'swarm: a member was asked in vain')
+    } finally {
+      giveBack()
+    }
+  }
+}

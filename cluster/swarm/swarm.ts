@@ -1,0 +1,206 @@
+import type { Ed25519PrivateKey } from '@libp2p/interface'
+import { Fault } from '../../src/errors.ts'
+import { TORRENT_BYTES_MIN } from '../../src/limits.ts'
+import type { Digest } from '../../src/oci/digest.ts'
+import type { BlobSource, IncomingBlob } from '../../src/registry/blob-source.ts'
+import type { BlobStore, ByteRange } from '../../src/registry/blob-store.ts'
+import type { TransferStatus } from '../../src/registry/topology.ts'
+import type { Clock } from '../../src/runtime/clock.ts'
+import type { Logger } from '../../src/runtime/logger.ts'
+import type { Random } from '../../src/runtime/random.ts'
+import type { Startable } from '../../src/runtime/startable.ts'
+import type { Timers } from '../../src/runtime/timers.ts'
+import type { Roster } from '../membership/roster.ts'
+import type { Network, NodeId } from '../network/network.ts'
+import { Answering } from './answering.ts'
+import { BLOB_PROTOCOL } from './blob-protocol.ts'
+import { Distrust } from './distrust.ts'
+import type { Engine } from './engine.ts'
+import { Fetch } from './fetch.ts'
+import { FETCHES_CONCURRENT_MAX, FETCHES_WAITING_MAX } from './limits.ts'
+import { Sessions } from './sessions.ts'
+import { TorrentShelf } from './torrent-shelf.ts'
+import { Transfers } from './transfers.ts'
+import { Transport } from './transport.ts'
+import { abortable, Places } from './waiting.ts'
+import { WebTorrentEngine } from './webtorrent-engine.ts'
+
+export interface SwarmComponents {
+  readonly blobs: BlobStore
+  readonly network: Network
+  readonly roster: Roster
+  /** The key the node's libp2p peer id is made of. */
+  readonly identity: Ed25519PrivateKey
+  readonly logger: Logger
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly random: Random
+}
+
+export interface SwarmInit {
+  /** Where the swarm's TLS listener binds. */
+  readonly host: string
+  /** 0 takes any free one; `address()` tells which. */
+  readonly port: number
+  /** Where piece hashes are kept between starts. */
+  readonly directory: string
+  /** Bytes a second this node sends by torrent at most. */
+  readonly uploadBytesPerSecond?: number
+}
+
+/**
+ * Blobs from and to the other members: BitTorrent inside mutual TLS for large ones, a libp2p stream for
+ * small ones and where BitTorrent does not get through.
+ */
+export class Swarm implements BlobSource, Startable {
+  readonly #components: SwarmComponents
+  readonly #engine: Engine
+  readonly #shelf: TorrentShelf
+  readonly #transport: Transport
+  readonly #sessions: Sessions
+  readonly #answering: Answering
+  readonly #transfers: Transfers
+  readonly #distrust: Distrust
+  readonly #fetches = new Map<Digest, { readonly fetch: Fetch; readonly running: Promise<void> }>()
+  readonly #places = new Places(FETCHES_CONCURRENT_MAX, FETCHES_WAITING_MAX)
+  #stopping: AbortController | undefined
+
+  constructor(components: SwarmComponents, init: SwarmInit) {
+    const { blobs, roster, network, logger, timers, clock, random } = components
+    const mayHold = (member: NodeId, digest: Digest) => this.mayHold(member, digest)
+    this.#components = components
+    this.#transfers = new Transfers(logger)
+    this.#distrust = new Distrust(clock)
+    this.#engine = new WebTorrentEngine({ self: network.self, logger, random }, init)
+    this.#shelf = new TorrentShelf({ blobs, logger }, init.directory)
+    this.#sessions = new Sessions({
+      engine: this.#engine,
+      blobs,
+      shelf: this.#shelf,
+      transfers: this.#transfers,
+      logger,
+      timers,
+      mayHold,
+    })
+    this.#transport = new Transport(
+      { identity: components.identity, roster, logger, timers },
+      {
+        host: init.host,
+        port: init.port,
+        accept: (member, socket) => void this.#sessions.accept(member, socket),
+      },
+    )
+    this.#answering = new Answering({
+      blobs,
+      shelf: this.#shelf,
+      transfers: this.#transfers,
+      timers,
+      mayHold,
+      fetching: (digest) => this.#fetches.get(digest)?.fetch.partial,
+    })
+  }
+
+  async start(): Promise<void> {
+    const stopping = new AbortController()
+    this.#stopping = stopping
+    await this.#shelf.start()
+    await this.#engine.start()
+    this.#sessions.start()
+    await this.#transport.start()
+    await this.#components.network.handle(BLOB_PROTOCOL, (channel) =>
+      this.#answering.serve(channel, stopping.signal),
+    )
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping?.abort(new Fault('BLOB_FETCH_FAILED', 'the swarm of this node stops'))
+    await Promise.allSettled([...this.#fetches.values()].map(({ running }) => running))
+    await this.#transport.stop()
+    await this.#sessions.stop()
+    await this.#engine.stop()
+    await this.#shelf.stop()
+  }
+
+  /** Where the swarm's TLS listener is bound. */
+  address(): { readonly host: string; readonly port: number } | undefined {
+    return this.#transport.address()
+  }
+
+  /** What went between this node and the others. */
+  transfers(): TransferStatus {
+    return this.#transfers.status()
+  }
+
+  /** Whether this member may have this blob, whole or in part. Every way a byte can leave asks here. */
+  mayHold(member: NodeId, _digest: Digest): boolean {
+    return this.#components.roster.isMember(member)
+  }
+
+  announce(digest: Digest, size: number): void {
+    // Others ask when they want it; by then the pieces shall be hashed.
+    if (size >= TORRENT_BYTES_MIN) this.#shelf.prepare(digest)
+  }
+
+  async fetch(digest: Digest, signal?: AbortSignal): Promise<IncomingBlob | undefined> {
+    signal?.throwIfAborted()
+    const held = this.#fetches.has(digest) ? undefined : await this.#components.blobs.stat(digest)
+    if (held) return this.#held(digest, held.size)
+    const { fetch } = this.#fetches.get(digest) ?? this.#begin(digest)
+    return abortable(fetch.found, signal)
+  }
+
+  #begin(digest: Digest): { readonly fetch: Fetch } {
+    const stopping = this.#stopping?.signal
+    if (!stopping || stopping.aborted) {
+      throw new Fault('BLOB_FETCH_FAILED', 'the swarm of this node does not run', { digest })
+    }
+    const { network, roster } = this.#components
+    const fetch = new Fetch(
+      {
+        ...this.#components,
+        self: network.self,
+        sessions: this.#sessions,
+        transport: this.#transport,
+        transfers: this.#transfers,
+        distrust: this.#distrust,
+        shelf: this.#shelf,
+        mayHold: (member, digest) => this.mayHold(member, digest),
+        nameOf: (member) => roster.get(member)?.name ?? member,
+      },
+      digest,
+    )
+    const running = this.#run(fetch, stopping).finally(() => this.#fetches.delete(digest))
+    const entry = { fetch, running }
+    this.#fetches.set(digest, entry)
+    return entry
+  }
+
+  async #run(fetch: Fetch, signal: AbortSignal): Promise<void> {
+    let giveBack: (() => void) | undefined
+    try {
+      giveBack = await this.#places.take(signal)
+    } catch (error) {
+      fetch.refuse(error)
+      return
+    }
+    await fetch.run(signal).finally(giveBack)
+  }
+
+  /** It has come in the meantime. */
+  #held(digest: Digest, size: number): IncomingBlob {
+    const { blobs } = this.#components
+    return {
+      size,
+      committed: Promise.resolve(),
+      async *stream(range?: ByteRange, signal?: AbortSignal) {
+        const blob = await blobs.open(digest)
+        if (!blob) throw new Fault('BLOB_FETCH_FAILED', 'the blob was deleted while it was read', { digest })
+        try {
+          yield* blob.stream(range, signal)
+        } finally {
+          await blob.close()
+        }
+      },
+    }
+  }
+}

@@ -1,0 +1,233 @@
+import type { AddressInfo, Socket } from 'node:net'
+import { connect, createServer, type Server, type TLSSocket } from 'node:tls'
+import type { Ed25519PrivateKey } from '@libp2p/interface'
+import { Fault } from '../../src/errors.ts'
+import type { Logger } from '../../src/runtime/logger.ts'
+import type { Startable } from '../../src/runtime/startable.ts'
+import type { Timers } from '../../src/runtime/timers.ts'
+import type { Roster } from '../membership/roster.ts'
+import type { NodeId } from '../network/network.ts'
+import { type Certificate, certificateOf, nodeOf } from './certificate.ts'
+import {
+  CONNECTIONS_MAX,
+  CONNECTIONS_PER_MEMBER_MAX,
+  CONNECTIONS_UNKNOWN_MAX,
+  HANDSHAKE_TIMEOUT_MS,
+} from './limits.ts'
+import { within } from './waiting.ts'
+
+/** The BitTorrent wire inside TLS, in its first form. */
+const ALPN = 'flotilla-swarm/1'
+
+const TLS = {
+  minVersion: 'TLSv1.3',
+  // AES-128 first: it is what processors do fastest.
+  ciphers: 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256',
+  ALPNProtocols: [ALPN],
+  // No authority signs these certificates; whose key it is decides, below.
+  rejectUnauthorized: false,
+} as const
+
+export interface TransportComponents {
+  readonly identity: Ed25519PrivateKey
+  readonly roster: Roster
+  readonly logger: Logger
+  readonly timers: Timers
+}
+
+export interface TransportInit {
+  readonly host: string
+  readonly port: number
+  /** Takes over a socket that a current member has opened; nothing was read from it. */
+  readonly accept: (member: NodeId, socket: TLSSocket) => void
+}
+
+/**
+ * Mutual TLS 1.3 between members on the swarm's one port. Both ends check that the key of the other's
+ * certificate IS the Ed25519 key of a current member before any byte reaches the torrent wire. A socket
+ * lives no longer than its member's membership.
+ */
+export class Transport implements Startable {
+  readonly #roster: Roster
+  readonly #logger: Logger
+  readonly #timers: Timers
+  readonly #init: TransportInit
+  readonly #certificate: Certificate
+  /** Before the handshake is over nobody knows whose they are. */
+  readonly #unknown = new Set<Socket>()
+  readonly #sockets = new Map<TLSSocket, NodeId>()
+  #server: Server | undefined
+  #unsubscribe = () => {}
+
+  constructor(components: TransportComponents, init: TransportInit) {
+    this.#roster = components.roster
+    this.#logger = components.logger
+    this.#timers = components.timers
+    this.#init = init
+    this.#certificate = certificateOf(components.identity)
+  }
+
+  async start(): Promise<void> {
+    const server = createServer({
+      ...this.#certificate,
+      ...TLS,
+      requestCert: true,
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+    })
+    this.#server = server
+    server.maxConnections = CONNECTIONS_MAX
+    server.on('connection', (raw: Socket) => this.#admit(raw))
+    server.on('secureConnection', (socket) => this.#identify(socket))
+    server.on('tlsClientError', (error, socket) => {
+      this.#logger.debug(
+        { from: socket.remoteAddress, err: error },
+        'swarm: a connection without TLS refused',
+      )
+      socket.destroy()
+    })
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen({ host: this.#init.host, port: this.#init.port }, () => {
+        server.off('error', reject)
+        resolve()
+      })
+    })
+    server.on('error', (error) => this.#logger.error({ err: error }, 'swarm: the listener failed'))
+    this.#unsubscribe = this.#roster.onChange(() => this.#dropStrangers())
+  }
+
+  async stop(): Promise<void> {
+    this.#unsubscribe()
+    const server = this.#server
+    this.#server = undefined
+    for (const socket of [...this.#unknown, ...this.#sockets.keys()]) socket.destroy()
+    if (server?.listening) await new Promise<void>((resolve) => server.close(() => resolve()))
+  }
+
+  /** Where the swarm listens. */
+  address(): { readonly host: string; readonly port: number } | undefined {
+    const address = this.#server?.address() as AddressInfo | null | undefined
+    return address ? { host: address.address, port: address.port } : undefined
+  }
+
+  /**
+   * A socket whose other end is this member, proven.
+   * @throws Fault SWARM_UNREACHABLE when none of the member's addresses answers as the member
+   */
+  async dial(member: NodeId, signal: AbortSignal): Promise<TLSSocket> {
+    let last: unknown
+    for (const address of this.#roster.get(member)?.swarm ?? []) {
+      signal.throwIfAborted()
+      try {
+        return await within(this.#timers, HANDSHAKE_TIMEOUT_MS, signal, (signal) =>
+          this.#connect(member, address, signal),
+        )
+      } catch (error) {
+        last = error
+      }
+    }
+    throw new Fault(
+      'SWARM_UNREACHABLE',
+      'the member answers at none of its swarm addresses',
+      { member },
+      last,
+    )
+  }
+
+  async #connect(member: NodeId, address: string, signal: AbortSignal): Promise<TLSSocket> {
+    const { host, port } = parseAddress(address)
+    if (this.#count(member) >= CONNECTIONS_PER_MEMBER_MAX || this.#sockets.size >= CONNECTIONS_MAX) {
+      throw new Fault('SWARM_BUSY', 'too many connections of the swarm are open', { member })
+    }
+    const socket = connect({ host, port, ...this.#certificate, ...TLS, servername: '' })
+    const onAbort = () => socket.destroy(signal.reason as Error)
+    try {
+      await new Promise<void>((resolve, reject) => {
+        socket.once('secureConnect', resolve)
+        socket.once('error', reject)
+        socket.once('close', () => reject(new Fault('SWARM_REFUSED', 'the member closed the connection')))
+        signal.addEventListener('abort', onAbort, { once: true })
+        if (signal.aborted) onAbort()
+      })
+      const found = this.#memberOf(socket)
+      if (found !== member) {
+        throw new Fault('SWARM_STRANGER', 'another node answers at this address', { address, member, found })
+      }
+      this.#keep(socket, member)
+      return socket
+    } catch (error) {
+      socket.on('error', () => {})
+      socket.destroy()
+      throw error
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  #admit(raw: Socket): void {
+    if (this.#unknown.size >= CONNECTIONS_UNKNOWN_MAX) {
+      raw.destroy()
+      return
+    }
+    this.#unknown.add(raw)
+    raw.once('close', () => this.#unknown.delete(raw))
+  }
+
+  #identify(socket: TLSSocket): void {
+    // The raw socket is done with being unknown: one end of each pair has the same remote port.
+    for (const raw of this.#unknown) {
+      if (raw.remotePort === socket.remotePort && raw.remoteAddress === socket.remoteAddress) {
+        this.#unknown.delete(raw)
+      }
+    }
+    socket.on('error', (error) => this.#logger.debug({ err: error }, 'swarm: a connection failed'))
+    const member = this.#memberOf(socket)
+    if (!member) {
+      this.#logger.warn({ from: socket.remoteAddress }, 'swarm: a connection of no member refused')
+      socket.destroy()
+    } else if (this.#count(member) >= CONNECTIONS_PER_MEMBER_MAX) {
+      this.#logger.debug({ member }, 'swarm: too many connections of one member')
+      socket.destroy()
+    } else {
+      this.#keep(socket, member)
+      this.#init.accept(member, socket)
+    }
+  }
+
+  /** The current member at the other end: it has just signed the handshake with this key. */
+  #memberOf(socket: TLSSocket): NodeId | undefined {
+    if (socket.alpnProtocol !== ALPN) return undefined
+    const certificate = socket.getPeerX509Certificate()
+    const node = certificate && nodeOf(certificate)
+    return node !== undefined && this.#roster.isMember(node) ? node : undefined
+  }
+
+  #keep(socket: TLSSocket, member: NodeId): void {
+    socket.setNoDelay(true)
+    this.#sockets.set(socket, member)
+    socket.once('close', () => this.#sockets.delete(socket))
+  }
+
+  #count(member: NodeId): number {
+    let count = 0
+    for (const owner of this.#sockets.values()) if (owner === member) count++
+    return count
+  }
+
+  #dropStrangers(): void {
+    for (const [socket, member] of this.#sockets) {
+      if (this.#roster.isMember(member)) continue
+      this.#logger.info({ member }, 'swarm: a connection ends with its membership')
+      socket.destroy()
+    }
+  }
+}
+
+/** `host:port`, `[v6]:port`. */
+export function parseAddress(address: string): { readonly host: string; readonly port: number } {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(address)
+  const host = match?.[1] ?? match?.[2]
+  const port = Number(match?.[3])
+  if (host && port > 0 && port < 65_536) return { host, port }
+  throw new Fault('ADDRESS_INVALID', 'a swarm address is host:port', { address: address.slice(0, 300) })
+}

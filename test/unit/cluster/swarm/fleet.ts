@@ -1,0 +1,141 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { onTestFinished } from 'vitest'
+import type { Host } from '../../../../cluster/network/host.ts'
+import { Swarm, type SwarmInit } from '../../../../cluster/swarm/swarm.ts'
+import { type Digest, parseDigest } from '../../../../src/oci/digest.ts'
+import type { IncomingBlob } from '../../../../src/registry/blob-source.ts'
+import type { BlobStore } from '../../../../src/registry/blob-store.ts'
+import { type Logger, silentLogger } from '../../../../src/runtime/logger.ts'
+import { openDisk } from '../../../support/disk.ts'
+import { type Cast, cluster, type ListRoster, runtime, temporary } from '../network/cast.ts'
+
+export const KiB = 1024
+export const MiB = 1024 * KiB
+
+/** A member as the composition root makes it: libp2p host, blobs on disk, swarm. */
+export interface Ship {
+  readonly name: string
+  readonly swarm: Swarm
+  readonly blobs: BlobStore
+  readonly root: string
+  readonly host: Host
+  readonly roster: ListRoster
+  readonly cast: Cast
+  readonly log: Record<string, unknown>[]
+  /** Leaves without a word: everything it has open breaks. */
+  sink(): Promise<void>
+}
+
+export interface ShipInit extends Partial<SwarmInit> {
+  /** What the swarm sees instead of the disk store. */
+  readonly blobs?: (blobs: BlobStore) => BlobStore
+}
+
+/** Members that all know each other, connected, each with its own directory and ports of 127.0.0.1. */
+export async function fleet(...inits: readonly ShipInit[]): Promise<Ship[]> {
+  const casts = await cluster(inits.length)
+  const ships: Ship[] = []
+  for (const [index, cast] of casts.entries()) {
+    ships.push(await launch(cast, `ship-${index + 1}`, inits[index] ?? {}))
+  }
+  acquaint(ships)
+  return ships
+}
+
+/** Tells every one of them where the others' swarms listen. */
+export function acquaint(ships: readonly Ship[]): void {
+  for (const { roster } of ships) {
+    for (const { host, swarm, name } of ships) {
+      const address = swarm.address()
+      roster.put(host.self, { name, swarm: address ? [`${address.host}:${address.port}`] : [] })
+    }
+  }
+}
+
+export async function launch(cast: Cast, name: string, init: ShipInit): Promise<Ship> {
+  const root = await temporary()
+  const disk = await openDisk(root)
+  onTestFinished(() => disk.close())
+  const blobs = init.blobs ? init.blobs(disk.blobs) : disk.blobs
+  const { host, roster, identity } = cast
+  const log: Record<string, unknown>[] = []
+  const { clock, timers, random } = runtime
+  const swarm = new Swarm(
+    {
+      blobs,
+      network: host,
+      roster,
+      identity: identity.privateKey,
+      logger: noting(log),
+      clock,
+      timers,
+      random,
+    },
+    { host: '127.0.0.1', port: 0, directory: join(root, 'torrents'), ...init },
+  )
+  await swarm.start()
+  onTestFinished(() => swarm.stop())
+  const sink = async () => {
+    await Promise.all([swarm.stop(), host.stop()])
+  }
+  return { name, swarm, blobs: disk.blobs, root, host, roster, cast, log, sink }
+}
+
+function noting(log: Record<string, unknown>[]): Logger {
+  const note = (level: string) => (facts: object, message: string) => {
+    log.push({ level, message, ...facts })
+    if (process.env['SWARM_LOG']) console.error(level, message, facts)
+  }
+  return {
+    ...silentLogger,
+    debug: note('debug'),
+    info: note('info'),
+    warn: note('warn'),
+    error: note('error'),
+    child: () => noting(log),
+  }
+}
+
+export interface Cargo {
+  readonly digest: Digest
+  readonly bytes: Buffer
+}
+
+export function cargo(size: number): Cargo {
+  const bytes = randomBytes(size)
+  return { bytes, digest: parseDigest(`sha256:${createHash('sha256').update(bytes).digest('hex')}`) }
+}
+
+/** Puts it in the ship's store, and lets the swarm know. */
+export async function load(ship: Ship, { bytes, digest }: Cargo): Promise<void> {
+  const staged = await ship.blobs.stage()
+  await staged.write(bytes, 0)
+  await staged.commit(digest)
+  ship.swarm.announce(digest, bytes.length)
+}
+
+/** Reads a stream to its end. */
+export async function read(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of stream) chunks.push(Buffer.from(chunk))
+  return Buffer.concat(chunks)
+}
+
+/** Fetches and reads the whole. */
+export async function pull(ship: Ship, digest: Digest): Promise<Buffer> {
+  const blob = await found(ship, digest)
+  const bytes = await read(blob.stream())
+  await blob.committed
+  return bytes
+}
+
+export async function found(ship: Ship, digest: Digest): Promise<IncomingBlob> {
+  const blob = await ship.swarm.fetch(digest)
+  if (!blob) throw new Error('no holder was found')
+  return blob
+}
+
+export function sha256(bytes: Uint8Array): string {
+  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+}
