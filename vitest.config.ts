@@ -1,0 +1,45 @@
+import { defineConfig } from 'vitest/config'
+
+const SECOND = 1000
+
+/** One project per kind of test; `vitest run --project unit` runs one of them. */
+function project(name: string, include: string[], limits: { test: number; hook: number; after?: number }) {
+  return {
+    test: {
+      name,
+      include,
+      testTimeout: limits.test,
+      hookTimeout: limits.hook,
+      // Processes, sockets and native modules are real: a fresh process per file keeps them apart.
+      pool: 'forks' as const,
+      fileParallelism: limits.after === undefined,
+      sequence: { groupOrder: limits.after ?? 0 },
+    },
+  }
+}
+
+export default defineConfig({
+  test: {
+    passWithNoTests: true,
+    projects: [
+      project('unit', ['test/*.test.ts', 'test/unit/**/*.test.ts'], { test: 20 * SECOND, hook: 30 * SECOND }),
+      project('contract', ['test/contract/**/*.test.ts'], { test: 30 * SECOND, hook: 30 * SECOND }),
+      // From here on whole nodes and real clients run; two suites at once would measure each other.
+      project('conformance', ['test/conformance/**/*.test.ts'], {
+        test: 180 * SECOND,
+        hook: 120 * SECOND,
+        after: 1,
+      }),
+      project('security', ['test/security/**/*.test.ts'], {
+        test: 60 * SECOND,
+        hook: 60 * SECOND,
+        after: 2,
+      }),
+      project('cluster', ['test/cluster/**/*.test.ts'], {
+        test: 180 * SECOND,
+        hook: 120 * SECOND,
+        after: 3,
+      }),
+    ],
+  },
+})
