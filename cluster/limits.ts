@@ -75,3 +75,15 @@ export const INVITE_CONNECTIONS_MAX = 64
 export const INVITE_CONNECTION_MS_MAX = 30_000
 /** A whole redemption at the joiner, retries included. */
 export const REDEEM_MS_MAX = 60_000
+
+// ledger
+
+/** A signed block: an entry of ENTRY_BYTES_MAX with OrbitDB's links, key and signature around it. */
+export const BLOCK_BYTES_MAX = 132 * KiB
+/** Blocks checked and applied together: one synced batch, and no more than some 50 ms of the main thread. */
+export const INGEST_BATCH_BLOCKS_MAX = 256
+/** A batch also ends here: entries of 256 ops are a thousand times the work of entries of one. */
+export const INGEST_BATCH_BYTES_MAX = 256 * KiB
+/** Blocks that wait in memory for what they depend on; the rest is asked for again. */
+export const PARKED_BLOCKS_MAX = 1024
+export const PARKED_BYTES_MAX = 8 * MiB
