@@ -11,6 +11,8 @@ export interface RegistryRequest {
   readonly scheme: 'http' | 'https'
   /** Host header, for the token realm. */
   readonly host: string
+  /** The client's address: wrong passwords are counted per user and source. */
+  readonly source?: string | undefined
 }
 
 /** Who was let in, and what else they may do. */
