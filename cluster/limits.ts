@@ -87,3 +87,21 @@ export const INGEST_BATCH_BYTES_MAX = 256 * KiB
 /** Blocks that wait in memory for what they depend on; the rest is asked for again. */
 export const PARKED_BLOCKS_MAX = 1024
 export const PARKED_BYTES_MAX = 8 * MiB
+/** Feeds in one exchange: 5,000 nodes of two lanes, a message of some 1.3 MB. */
+export const FEEDS_MAX = 10_000
+/** One page of catching up: large enough that round trips do not count, half of what a channel carries. */
+export const PAGE_BYTES_MAX = 2_000_000
+/** Blocks are at least some 400 bytes, so that this bounds only what a page costs to take apart. */
+export const PAGE_BLOCKS_MAX = 4096
+/** A peer that asks nothing for this long has lost interest. */
+export const CONVERSATION_IDLE_MS_MAX = 60_000
+/** Two pulls and two comparisons at once are normal. */
+export const CONVERSATIONS_PER_PEER_MAX = 8
+/** A page of 2 MB within this is 130 kB/s: below it, another peer is the better one to ask. */
+export const ANSWER_MS_MAX = 15_000
+
+/** An invite is made for an operator who is at the other keyboard; a day is for shipping a machine. */
+export const INVITE_TTL_SECONDS_MIN = 1
+export const INVITE_TTL_SECONDS_MAX = 24 * 60 * 60
+/** A leaving node waits this long for somebody to hear of it. */
+export const LEAVE_SPREAD_MS_MAX = 5_000

@@ -107,6 +107,8 @@ function participant(node: NodeParts, membership: Membership, journal: SingleNod
     journal,
     blobs: noBlobSource,
     topology,
+    ended: new Promise(() => {}),
+    addresses: () => [],
     start: async () => {},
     stop: () => journal.close(),
     announce: async () => {},

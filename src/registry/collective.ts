@@ -41,6 +41,10 @@ export interface Participant extends Startable, Membership {
   readonly journal: Journal
   readonly blobs: BlobSource
   readonly topology: Topology
+  /** Settles when this node is no member any more (it left, or was evicted); the text says which. */
+  readonly ended: Promise<string>
+  /** Multiaddrs other members dial; empty before `start`, and where there are none. */
+  addresses(): string[]
   /** Tells the others where this node is to be reached, when that has changed. To be called after `start`. */
   announce(url: string | null): Promise<void>
 }

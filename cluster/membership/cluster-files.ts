@@ -1,0 +1,98 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { Fault } from '../../src/errors.ts'
+import { writeDurable } from '../../src/runtime/durable-file.ts'
+import type { Member } from './roster.ts'
+
+/**
+ * What a node keeps of its cluster, in its data directory:
+ *
+ *   identity.pem    the node's Ed25519 key (0600)
+ *   network.key     the cluster's network keys, hexadecimal, a line each, the one in use first (0600)
+ *   cluster.json    which cluster this is, its genesis, and members to ask until the tables know more
+ *   invites.json    secrets of this node's own open invites (0600)
+ *   torrents/       piece hashes of blobs, by digest
+ */
+export interface ClusterPaths {
+  readonly identity: string
+  readonly networkKey: string
+  readonly cluster: string
+  readonly invites: string
+  readonly torrents: string
+}
+
+export function clusterPaths(dataDir: string): ClusterPaths {
+  return {
+    identity: join(dataDir, 'identity.pem'),
+    networkKey: join(dataDir, 'network.key'),
+    cluster: join(dataDir, 'cluster.json'),
+    invites: join(dataDir, 'invites.json'),
+    torrents: join(dataDir, 'torrents'),
+  }
+}
+
+const seed = z.strictObject({
+  id: z.string(),
+  name: z.string(),
+  site: z.string(),
+  state: z.literal('member'),
+  addresses: z.array(z.string()),
+  swarm: z.array(z.string()),
+  url: z.string().nullable(),
+})
+
+const clusterFile = z.strictObject({
+  clusterId: z.string().regex(/^[0-9a-f]{64}$/),
+  clusterName: z.string(),
+  nodeId: z.string(),
+  /** base64 */
+  genesis: z.string(),
+  seeds: z.array(seed),
+})
+
+/** A node's own note of where it belongs. Written last when it founds or joins: its presence is membership. */
+export interface ClusterNote {
+  readonly clusterId: string
+  readonly clusterName: string
+  readonly nodeId: string
+  readonly genesis: Uint8Array
+  /** Members to dial, and to let in, until the tables have arrived. */
+  readonly seeds: readonly Member[]
+}
+
+/** @throws Fault DATA_DIR_UNREADABLE */
+export async function readClusterNote(paths: ClusterPaths): Promise<ClusterNote | undefined> {
+  const text = await readFile(paths.cluster, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw new Fault('DATA_DIR_UNREADABLE', `${paths.cluster} cannot be read`, {}, error)
+  })
+  if (text === undefined) return undefined
+  try {
+    const note = clusterFile.parse(JSON.parse(text))
+    return { ...note, genesis: Buffer.from(note.genesis, 'base64') }
+  } catch (error) {
+    throw new Fault('DATA_DIR_UNREADABLE', `${paths.cluster} is damaged: restore it from a backup`, {}, error)
+  }
+}
+
+export async function writeClusterNote(paths: ClusterPaths, note: ClusterNote): Promise<void> {
+  const text = JSON.stringify({ ...note, genesis: Buffer.from(note.genesis).toString('base64') }, null, 2)
+  await writeDurable(paths.cluster, `${text}\n`, 0o600)
+}
+
+/** @throws Fault DATA_DIR_UNREADABLE */
+export async function readNetworkKeys(paths: ClusterPaths): Promise<Uint8Array[]> {
+  const text = await readFile(paths.networkKey, 'utf8').catch((error: unknown) => {
+    throw new Fault('DATA_DIR_UNREADABLE', `${paths.networkKey} cannot be read`, {}, error)
+  })
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => Buffer.from(line, 'hex'))
+}
+
+export async function writeNetworkKeys(paths: ClusterPaths, keys: readonly Uint8Array[]): Promise<void> {
+  const lines = keys.map((key) => Buffer.from(key).toString('hex'))
+  await writeDurable(paths.networkKey, `${lines.join('\n')}\n`, 0o600)
+}

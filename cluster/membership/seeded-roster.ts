@@ -1,0 +1,38 @@
+import type { NodeId } from '../network/network.ts'
+import type { Member, Roster } from './roster.ts'
+
+/**
+ * The roster of a node that has just joined: until the tables name the node itself, the members its inviter
+ * told it of stand in, so that it can fetch those tables at all. From then on the tables alone count.
+ */
+export class SeededRoster implements Roster {
+  readonly #tables: Roster
+  readonly #self: NodeId
+  readonly #seeds: readonly Member[]
+
+  constructor(tables: Roster, self: NodeId, seeds: readonly Member[]) {
+    this.#tables = tables
+    this.#self = self
+    this.#seeds = seeds
+  }
+
+  get(node: NodeId): Member | undefined {
+    return this.#settled() ? this.#tables.get(node) : this.#seeds.find((seed) => seed.id === node)
+  }
+
+  isMember(node: NodeId): boolean {
+    return this.get(node)?.state === 'member'
+  }
+
+  members(): Member[] {
+    return this.#settled() ? this.#tables.members() : [...this.#seeds]
+  }
+
+  onChange(listener: () => void): () => void {
+    return this.#tables.onChange(listener)
+  }
+
+  #settled(): boolean {
+    return this.#tables.get(this.#self) !== undefined
+  }
+}
