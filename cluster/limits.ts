@@ -105,3 +105,17 @@ export const INVITE_TTL_SECONDS_MIN = 1
 export const INVITE_TTL_SECONDS_MAX = 24 * 60 * 60
 /** A leaving node waits this long for somebody to hear of it. */
 export const LEAVE_SPREAD_MS_MAX = 5_000
+/** Gossiped entries that wait while a batch is written; what is dropped is caught up. */
+export const GOSSIP_QUEUE_BYTES_MAX = 8 * MiB
+/** How often a node compares with peers, give or take half: the bound on healing where nothing else tells. */
+export const COMPARE_INTERVAL_MS = 3_000
+/** Comparisons begun at once; in a larger cluster a peer's turn comes less often. */
+export const COMPARES_PER_ROUND_MAX = 8
+/** Gossip from several peers arrives out of order by less than this. */
+export const HOLE_PATIENCE_MS = 150
+/** Two, so that one slow peer does not hold everything up; more would mostly bring the same entries. */
+export const PULLS_CONCURRENT_MAX = 2
+/** Longest rest for a peer whose answers fail or cannot be used. */
+export const PULL_BACKOFF_MS_MAX = 5 * 60_000
+/** A newcomer answers clients once it has the records, or after this long without. */
+export const FIRST_CATCH_UP_MS_MAX = 60_000

@@ -1,0 +1,209 @@
+import { type Fault, isFault } from '../../src/errors.ts'
+import type { CheckedEntry, Sequencer } from '../../src/journal/sequencer.ts'
+import type { Logger } from '../../src/runtime/logger.ts'
+import { INGEST_BATCH_BLOCKS_MAX, INGEST_BATCH_BYTES_MAX } from '../limits.ts'
+import type { NodeId } from '../network/network.ts'
+import type { Forks } from './forks.ts'
+import { IngestView } from './ingest-view.ts'
+import { judge, type Refusal, type Verdict } from './judge.ts'
+import { blockWrites, encodeHeads } from './layout.ts'
+import { Parking } from './parking.ts'
+import { type Block, readBlock } from './signed-entry.ts'
+import type { StoredFeeds } from './stored-feeds.ts'
+
+/** What became of blocks from elsewhere. */
+export interface Taken {
+  /** Entries applied, parked ones that fitted now among them. */
+  readonly applied: number
+  /** Blocks that do not fit and should not have been sent. */
+  readonly refused: number
+  /** Something is missing here that others have. */
+  readonly incomplete: boolean
+}
+
+interface Tally {
+  applied: number
+  refused: number
+  incomplete: boolean
+}
+
+export interface IngestParts {
+  readonly cluster: string
+  readonly sequencer: Sequencer
+  readonly feeds: StoredFeeds
+  readonly forks: Forks
+  readonly log: Logger
+}
+
+/**
+ * The one way in for entries from elsewhere, however they came. One call at a time: reads, checks the
+ * signatures, judges in order, and hands what fits to the sequencer in batches.
+ */
+export class Ingest {
+  readonly #parts: IngestParts
+  readonly #view: IngestView
+  readonly #parking = new Parking()
+  readonly #refusals = new Map<string, number>()
+  #turn: Promise<unknown> = Promise.resolve()
+  #batch: { block: Block; checked: CheckedEntry }[] = []
+  #batchBytes = 0
+
+  constructor(parts: IngestParts) {
+    this.#parts = parts
+    this.#view = new IngestView(parts)
+  }
+
+  /** How often each reason made a block be refused since the node started. */
+  get refusals(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#refusals)
+  }
+
+  get parked(): { readonly blocks: number; readonly bytes: number } {
+    return { blocks: this.#parking.size, bytes: this.#parking.bytes }
+  }
+
+  /**
+   * @param from the member who sent the blocks, not necessarily their author
+   * @throws what the store throws; no block of the batch is applied then
+   */
+  take(blocks: readonly Uint8Array[], from: NodeId): Promise<Taken> {
+    const turn = this.#turn.then(() => this.#take(blocks, from))
+    this.#turn = turn.catch(() => {})
+    return turn
+  }
+
+  /** Resolves once nothing is under way. */
+  async idle(): Promise<void> {
+    await this.#turn
+  }
+
+  async #take(all: readonly Uint8Array[], from: NodeId): Promise<Taken> {
+    const tally: Tally = { applied: 0, refused: 0, incomplete: false }
+    try {
+      for (let start = 0; start < all.length; start += INGEST_BATCH_BLOCKS_MAX) {
+        const chunk = all.slice(start, start + INGEST_BATCH_BLOCKS_MAX)
+        await this.#admit(await this.#read(chunk, from, tally), from, tally)
+      }
+      await this.#unpark(from, tally)
+    } finally {
+      this.#clear()
+    }
+    return tally
+  }
+
+  /** What is well-formed, signed by its author and not here yet; or here, but different. */
+  async #read(chunk: readonly Uint8Array[], from: NodeId, tally: Tally): Promise<Block[]> {
+    const blocks = await Promise.all(
+      chunk.map(async (bytes) => {
+        try {
+          const block = await readBlock(bytes, this.#parts.cluster)
+          if (this.#view.at(block.feed, block.entry.seq)?.hash === block.hash) return undefined
+          await block.verify()
+          return block
+        } catch (error) {
+          if (!isFault(error)) throw error
+          this.#refuse(error, from, tally)
+          return undefined
+        }
+      }),
+    )
+    return blocks.filter((block) => block !== undefined)
+  }
+
+  async #admit(blocks: readonly Block[], from: NodeId, tally: Tally): Promise<void> {
+    for (const block of blocks) {
+      let verdict = judge(block, this.#view, this.#parts.cluster)
+      if (verdict.is === 'refused' && verdict.code === 'AUTHOR_UNKNOWN' && this.#batch.length > 0) {
+        // Its admission may be in the batch.
+        await this.#flush(tally)
+        verdict = judge(block, this.#view, this.#parts.cluster)
+      }
+      await this.#act(block, verdict, from, tally)
+    }
+    await this.#flush(tally)
+  }
+
+  async #act(block: Block, verdict: Verdict, from: NodeId, tally: Tally): Promise<void> {
+    const { entry, feed, hash, bytes } = block
+    switch (verdict.is) {
+      case 'known':
+        return
+      case 'early':
+        this.#parking.add(block)
+        tally.incomplete = true
+        return
+      case 'fork':
+        await this.#flush(tally)
+        this.#parts.log.error({ feed, seq: entry.seq, held: verdict.held, rival: hash, from }, FORK_MESSAGE)
+        this.#count('FORK')
+        await this.#parts.forks.record({
+          feed,
+          seq: entry.seq,
+          held: verdict.held,
+          rival: hash,
+          rivalBlock: bytes,
+        })
+        return
+      case 'refused':
+        this.#refuse({ code: verdict.code, facts: { feed, seq: entry.seq } }, from, tally)
+        // What comes before it, or whoever admitted its author, may show why.
+        if (WORTH_ASKING.has(verdict.code)) tally.incomplete = true
+        return
+      case 'fit': {
+        const stored = { hash, depth: entry.depth, bytes }
+        const heads = encodeHeads(hash, block.next === undefined ? [] : [block.next])
+        this.#batch.push({ block, checked: { entry, writes: blockWrites(feed, entry.seq, stored, heads) } })
+        this.#batchBytes += bytes.length
+        this.#view.advance(block)
+        if (this.#batchBytes >= INGEST_BATCH_BYTES_MAX) await this.#flush(tally)
+      }
+    }
+  }
+
+  async #flush(tally: Tally): Promise<void> {
+    const batch = this.#batch
+    this.#clear()
+    if (batch.length === 0) return
+    const applied = await this.#parts.sequencer.ingest(batch.map(({ checked }) => checked))
+    tally.applied += applied
+    // Only this node's own feed, coming back to it, can have moved meanwhile.
+    if (applied < batch.length) tally.incomplete = true
+  }
+
+  async #unpark(from: NodeId, tally: Tally): Promise<void> {
+    const { sequencer } = this.#parts
+    for (;;) {
+      const before = tally.applied
+      const released = this.#parking.release(
+        (feed) => sequencer.feed(feed).seq,
+        ({ entry }) => sequencer.missing(entry) === undefined,
+      )
+      await this.#admit(released, from, tally)
+      if (tally.applied === before) return
+    }
+  }
+
+  #clear(): void {
+    this.#batch = []
+    this.#batchBytes = 0
+    this.#view.reset()
+  }
+
+  #refuse({ code, facts }: Pick<Fault, 'code' | 'facts'>, from: NodeId, tally: Tally): void {
+    // The sender may not have heard that the feed is forked.
+    if (code !== 'FEED_FORKED') tally.refused++
+    const times = this.#count(code)
+    // At powers of two only: a member that sends nothing but junk must not fill the log.
+    if ((times & (times - 1)) === 0)
+      this.#parts.log.warn({ code, ...facts, from, times }, 'an entry is refused')
+  }
+
+  #count(code: string): number {
+    const times = (this.#refusals.get(code) ?? 0) + 1
+    this.#refusals.set(code, times)
+    return times
+  }
+}
+
+const FORK_MESSAGE = 'a node signed two entries of one number: its feed goes no further here'
+const WORTH_ASKING: ReadonlySet<Refusal> = new Set(['AUTHOR_UNKNOWN', 'CHAIN_BROKEN'])

@@ -1,0 +1,65 @@
+import type { MemberStatus } from '../../src/registry/topology.ts'
+import type { Clock } from '../../src/runtime/clock.ts'
+import type { NodeId } from '../network/network.ts'
+import { type Difference, differenceOf, type Heads, type Position } from './position.ts'
+
+/** What the ledger knows of another member. */
+export type PeerSync = Pick<MemberStatus, 'sync' | 'lagEntries' | 'stateHash' | 'lastExchangeMs'>
+
+interface Facts {
+  readonly atMs: number
+  readonly difference: Difference
+  readonly stateHash: string
+  readonly sameState: boolean
+}
+
+/** How each peer stood against us when we last compared. */
+export class PeerFacts {
+  readonly #clock: Clock
+  readonly #facts = new Map<NodeId, Facts>()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** @param there undefined where the digests were equal, and so the heads */
+  record(peer: NodeId, here: Position, there: Heads | undefined, stateHash: string): void {
+    const difference = there ? differenceOf(here.heads, there) : { ours: 0, theirs: 0 }
+    const atMs = this.#clock.monotonic()
+    // Equal counts with unequal hashes of entries (a fork) are not the same state either.
+    const sameState = there === undefined && stateHash === here.stateHash
+    this.#facts.set(peer, { atMs, difference, stateHash, sameState })
+  }
+
+  /** Milliseconds since the last comparison; infinite where there was none. */
+  sinceMs(peer: NodeId): number {
+    const facts = this.#facts.get(peer)
+    return facts ? this.#clock.monotonic() - facts.atMs : Number.POSITIVE_INFINITY
+  }
+
+  /** Forgets who is not to be known any longer. */
+  keep(isKnown: (peer: NodeId) => boolean): void {
+    for (const peer of this.#facts.keys()) if (!isKnown(peer)) this.#facts.delete(peer)
+  }
+
+  all(): Map<NodeId, PeerSync> {
+    const nowMs = this.#clock.monotonic()
+    return new Map(
+      [...this.#facts].map(([peer, { atMs, difference, stateHash, sameState }]) => [
+        peer,
+        {
+          sync: syncOf(difference, sameState),
+          lagEntries: difference.ours + difference.theirs,
+          stateHash,
+          lastExchangeMs: Math.max(0, Math.round(nowMs - atMs)),
+        },
+      ]),
+    )
+  }
+}
+
+function syncOf({ ours, theirs }: Difference, sameState: boolean): PeerSync['sync'] {
+  if (ours > 0) return 'ahead'
+  if (theirs > 0) return 'behind'
+  return sameState ? 'in-sync' : 'diverged'
+}

@@ -1,0 +1,84 @@
+import { Entry as OrbitEntry } from '@orbitdb/core'
+import { z } from 'zod'
+import { Fault } from '../../src/errors.ts'
+import { decodeEntry } from '../../src/journal/entry.ts'
+import { type Entry, type FeedId, feedId } from '../../src/journal/op.ts'
+import { ENTRY_BYTES_MAX } from '../../src/limits.ts'
+import { BLOCK_BYTES_MAX } from '../limits.ts'
+import { publicKeyOf, verifierOf } from './orbit-identity.ts'
+import { logId } from './orbit-log.ts'
+
+const hash = z.string().regex(/^z[1-9A-HJ-NP-Za-km-z]{40,80}$/)
+
+/** OrbitDB's block, and no field more: what is not signed or pinned by what is has no room in it. */
+const blockSchema = z.strictObject({
+  id: z.string(),
+  payload: z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.length <= ENTRY_BYTES_MAX),
+  next: z.array(hash).max(1),
+  refs: z.array(z.never()),
+  clock: z.strictObject({ id: z.string(), time: z.number() }),
+  v: z.literal(2),
+  key: z.string(),
+  identity: z.string(),
+  sig: z.string(),
+  hash,
+})
+
+/** A block whose form is right and whose parts agree. The signature is yet to be checked. */
+export interface Block {
+  readonly entry: Entry
+  readonly feed: FeedId
+  readonly hash: string
+  /** Hash of the block before it; none for the first. */
+  readonly next: string | undefined
+  readonly bytes: Uint8Array
+  /** @throws Fault ENTRY_FORGED unless the entry's author signed exactly this */
+  verify(): Promise<void>
+}
+
+/**
+ * Reads bytes from elsewhere as a block of this cluster. Looks at nothing but the bytes, so every node
+ * comes to the same answer.
+ * @throws Fault BLOCK_INVALID, ENTRY_INVALID, AUTHOR_INVALID, ENTRY_FOREIGN, ENTRY_FORGED
+ */
+export async function readBlock(bytes: Uint8Array, cluster: string): Promise<Block> {
+  if (bytes.length > BLOCK_BYTES_MAX) {
+    throw new Fault('BLOCK_INVALID', 'the block is larger than the bound', { bytes: bytes.length })
+  }
+  const block = await decodeBlock(bytes)
+  const entry = decodeEntry(block.payload)
+  const feed = feedId(entry.lane, entry.author)
+  const key = publicKeyOf(entry.author)
+  const facts = { feed, seq: entry.seq }
+  if (entry.cluster !== cluster || block.id !== logId(cluster, feed)) {
+    throw new Fault('ENTRY_FOREIGN', 'the entry belongs to another cluster or log', facts)
+  }
+  if (block.key !== key || block.identity !== entry.author || block.clock.id !== key) {
+    throw new Fault('ENTRY_FORGED', 'the entry is not in its author’s own name', facts)
+  }
+  if (block.clock.time !== entry.seq || block.next.length !== (entry.seq === 1 ? 0 : 1)) {
+    throw new Fault('BLOCK_INVALID', 'the block’s place in the log is not the entry’s', facts)
+  }
+  return {
+    entry,
+    feed,
+    hash: block.hash,
+    next: block.next[0],
+    bytes,
+    async verify() {
+      if (await OrbitEntry.verify(verifierOf(entry.author), block)) return
+      throw new Fault('ENTRY_FORGED', 'the entry’s author did not sign it', facts)
+    },
+  }
+}
+
+async function decodeBlock(bytes: Uint8Array): Promise<z.infer<typeof blockSchema>> {
+  try {
+    const block = blockSchema.parse(await OrbitEntry.decode(bytes))
+    // One block has one form and so one hash: whoever relays it must not be able to make it look like two.
+    if ((await OrbitEntry.encode(block)).hash === block.hash) return block
+  } catch (error) {
+    throw new Fault('BLOCK_INVALID', 'the bytes are no block of a log', { bytes: bytes.length }, error)
+  }
+  throw new Fault('BLOCK_INVALID', 'the block is not in canonical form', { bytes: bytes.length })
+}
