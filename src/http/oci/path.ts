@@ -9,7 +9,7 @@ export interface Target {
 }
 
 /** Greedy, because a repository may be called `a/blobs/b`: the last such word is the one that is meant. */
-const PATH = /^(.+)\/(blobs\/uploads|blobs|manifests|tags|referrers)\/([^/]*)$/
+const PATH = /^(.+)\/(blobs\/uploads|blobs|manifests|tags|referrers)\/([^/]*)$/s
 
 /** @param path percent-decoded, without `/v2/` */
 export function parsePath(path: string): Target | undefined {

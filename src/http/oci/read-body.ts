@@ -1,9 +1,16 @@
 import type { IncomingMessage } from 'node:http'
 import { Fault } from '../../errors.ts'
 
-/** The body in chunks. Leaving off half-way leaves the connection as it is, so that an answer can be sent. */
-export function bodyOf(request: IncomingMessage): AsyncIterable<Uint8Array> {
-  return request.iterator({ destroyOnReturn: false })
+/**
+ * The body in chunks. Who leaves off half-way can still answer: the rest is read and thrown away, because
+ * a socket that is cut while its client sends loses the answer, and one that is left paused never closes.
+ */
+export async function* bodyOf(request: IncomingMessage): AsyncIterable<Uint8Array> {
+  try {
+    yield* request.iterator({ destroyOnReturn: false })
+  } finally {
+    request.resume()
+  }
 }
 
 /** Whether the request announces a body at all. */

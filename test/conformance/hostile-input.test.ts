@@ -1,0 +1,289 @@
+import { randomBytes } from 'node:crypto'
+import { connect } from 'node:net'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { MANIFEST_BYTES_MAX } from '../../src/limits.ts'
+import { DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.ts'
+import { type Logger, silentLogger } from '../../src/runtime/logger.ts'
+import { type Answered, OciClient, sha256 } from '../support/oci-client.ts'
+import { type ServerUnderTest, startRegistry } from '../support/registry.ts'
+
+let server: ServerUnderTest
+let client: OciClient
+const errors: object[] = []
+const logger: Logger = {
+  ...silentLogger,
+  error: (facts) => errors.push(facts),
+  child: () => logger,
+}
+
+beforeAll(async () => {
+  server = await startRegistry({ logger })
+  client = new OciClient(server.url, 'alice')
+})
+afterAll(async () => {
+  client.close()
+  await server.close()
+})
+afterEach(() => {
+  // Whatever a client sends, it is the client's mistake and not a failure of ours.
+  expect(errors).toEqual([])
+})
+
+/** Sends bytes as they are and gives back all that comes until the server closes. */
+function raw(text: string): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect(server.port, '127.0.0.1', () => socket.write(text))
+    let got = ''
+    socket.on('data', (chunk) => {
+      got += chunk.toString('latin1')
+    })
+    socket.on('close', () => resolve(got))
+    // A server that has said all it will may reset what is still being sent.
+    socket.on('error', () => {})
+  })
+}
+
+function refused(answer: Answered, status: number, code: string) {
+  expect({ status: answer.status, code: answer.errorCode() }).toEqual({ status, code })
+  expect(answer.body.toString()).not.toMatch(/node_modules|\.ts:\d|\\n\s+at /)
+}
+
+describe('a repository name', () => {
+  it.each([
+    ['%2e%2e', 'team/%2e%2e/secret'],
+    ['..', 'team/../secret'],
+    ['an encoded slash before ..', 'team%2f..%2fsecret'],
+    ['an encoded NUL', 'team/a%00b'],
+    ['NUL at the end', 'team/a%00'],
+    ['an encoded newline', 'team/a%0ab'],
+    ['upper case', 'team/App'],
+    ['a backslash', 'team/a%5c..%5cb'],
+    ['an empty segment', 'team//app'],
+    ['256 characters', `team/${'a'.repeat(251)}`],
+    ['letters beyond ASCII', 'team/%C3%BC'],
+    ['a double encoding', 'team%252fapp'],
+  ])('with %s is NAME_INVALID on every path', async (_, name) => {
+    for (const [method, rest] of [
+      ['GET', `blobs/${sha256('x')}`],
+      ['GET', 'manifests/latest'],
+      ['PUT', 'manifests/latest'],
+      ['POST', 'blobs/uploads/'],
+      ['GET', 'tags/list'],
+      ['GET', `referrers/${sha256('x')}`],
+    ] as const) {
+      refused(await client.send(method, `/v2/${name}/${rest}`), 400, 'NAME_INVALID')
+    }
+  })
+
+  it('without a project says where to push instead', async () => {
+    const answer = await client.send('POST', '/v2/alpine/blobs/uploads/')
+    refused(answer, 400, 'NAME_INVALID')
+    expect(answer.body.toString()).toContain('<project>/alpine')
+  })
+
+  it.each(['from=..%2f..%2fetc', 'from=Team%2fx', 'from=x%00'])(
+    'as a source of a mount: %s',
+    async (from) => {
+      refused(
+        await client.send('POST', `/v2/team/a/blobs/uploads/?mount=${sha256('x')}&${from}`),
+        400,
+        'NAME_INVALID',
+      )
+    },
+  )
+
+  it.each([`${'a/'.repeat(120)}a`, 'a/blobs/uploads/b', 'manifests/tags', `t/${'a'.repeat(253)}`])(
+    '%s is one, however odd',
+    async (path) => {
+      const got = await client.send('GET', `/v2/${path}/manifests/latest`)
+      expect(got.status).toBe(404)
+      expect(got.errorCode()).toBe('NAME_UNKNOWN')
+    },
+  )
+})
+
+describe('a path', () => {
+  it.each([
+    '/v2/team',
+    '/v2/team/app',
+    '/v2/team/app/tags',
+    '/v2/team/app/tags/all',
+    '/v2/team/app/blobs',
+    '/v2/team/app/manifests/',
+    '/v2/blobs/uploads/',
+    '/v2/team/app/blobs/uploads/a/b',
+    '/v2/team/app/manifests/a/b',
+  ])('%s that leads nowhere is an error of the client in the form of the specification', async (path) => {
+    const got = await client.send('GET', path)
+    expect([400, 404]).toContain(got.status)
+    expect(got.errorCode()).toBeDefined()
+  })
+
+  it.each(['/v2/%zz/manifests/x', '/v2/team/%', '/v2/team/%c3/manifests/x'])(
+    '%s does not decode: 400',
+    async (path) => {
+      const got = await client.send('GET', path)
+      expect(got.status).toBe(400)
+      expect(got.errorCode()).toBeDefined()
+    },
+  )
+
+  it('elsewhere is 404 in the form of the management API', async () => {
+    refused(await client.send('GET', '/nowhere'), 404, 'NOT_FOUND')
+    refused(await client.send('GET', '/v3/'), 404, 'NOT_FOUND')
+  })
+
+  it.each([
+    ['PATCH', '/v2/team/a/manifests/latest', 'HEAD, GET, PUT, DELETE'],
+    ['POST', `/v2/team/a/blobs/${sha256('x')}`, 'HEAD, GET, DELETE'],
+    ['DELETE', '/v2/team/a/tags/list', 'GET'],
+    ['PUT', '/v2/', 'GET, HEAD'],
+  ])('%s %s is 405 and says what is allowed', async (method, path, allowed) => {
+    const got = await client.send(method, path)
+    refused(got, 405, 'UNSUPPORTED')
+    expect(got.headers.allow).toBe(allowed)
+  })
+
+  it('with a NUL or a method nobody knows does not get past the parser', async () => {
+    expect(await raw('GET /v2/a\0b HTTP/1.1\r\nhost: x\r\n\r\n')).toMatch(/^HTTP\/1\.1 400/)
+    expect(await raw('BREW /v2/ HTTP/1.1\r\nhost: x\r\n\r\n')).toMatch(/^HTTP\/1\.1 400/)
+  })
+
+  it('with headers larger than ours is 431', async () => {
+    expect(await raw(`GET /v2/ HTTP/1.1\r\nhost: x\r\nx: ${'a'.repeat(64 * 1024)}\r\n\r\n`)).toMatch(
+      /^HTTP\/1\.1 431/,
+    )
+  })
+})
+
+describe('a manifest', () => {
+  const put = (body: string | Buffer, contentType?: string, reference = 'latest') =>
+    client.send('PUT', `/v2/team/hostile/manifests/${reference}`, {
+      body,
+      headers: contentType === undefined ? {} : { 'content-type': contentType },
+    })
+
+  it.each([1, 1_000_000, 3 * MANIFEST_BYTES_MAX])('%i bytes over the limit is 413', async (over) => {
+    // The server may close on one that goes on and on; a client that is still sending then sees that.
+    const answer = await put(Buffer.alloc(MANIFEST_BYTES_MAX + over, ' '), OCI_MANIFEST)
+    refused(answer, 413, 'SIZE_INVALID')
+  })
+
+  it('of just the limit is read', async () => {
+    const image = await client.image('team/hostile')
+    const text = JSON.stringify(image)
+    const full = `${text.slice(0, -1)}${' '.repeat(MANIFEST_BYTES_MAX - text.length)}}`
+    expect((await put(full, OCI_MANIFEST)).status).toBe(201)
+    const got = await client.send('GET', '/v2/team/hostile/manifests/latest')
+    expect(got.body.toString() === full).toBe(true)
+  })
+
+  it('in no declared length over the limit is 413 as well', async () => {
+    const body = 'a'.repeat(1_000_000)
+    const chunks = Array.from({ length: 5 }, () => `${body.length.toString(16)}\r\n${body}\r\n`).join('')
+    const head = `PUT /v2/team/hostile/manifests/x HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: ${OCI_MANIFEST}\r\ntransfer-encoding: chunked\r\n\r\n`
+    expect(await raw(`${head}${chunks}0\r\n\r\n`)).toMatch(/^HTTP\/1\.1 413/)
+  })
+
+  it('that could be read in two ways is refused', async () => {
+    const image = await client.image('team/hostile')
+    const text = JSON.stringify(image)
+    for (const [body, type] of [
+      [text, DOCKER_MANIFEST],
+      [text, OCI_INDEX],
+      [text, 'application/json'],
+      [JSON.stringify({ ...image, manifests: [] }), OCI_MANIFEST],
+      [JSON.stringify({ ...image, mediaType: undefined, manifests: [] }), OCI_INDEX],
+      [`{"layers":[],${text.slice(1)}`, OCI_MANIFEST],
+      [`{"\\u006cayers":[],${text.slice(1)}`, OCI_MANIFEST],
+      [`{"LAYERS":[],${text.slice(1)}`, OCI_MANIFEST],
+      [`\uFEFF${text}`, OCI_MANIFEST],
+      [`${text}${text}`, OCI_MANIFEST],
+      ['['.repeat(100_000), OCI_MANIFEST],
+      ['', OCI_MANIFEST],
+      ['null', OCI_MANIFEST],
+      [Buffer.from([0xff, 0xfe]), OCI_MANIFEST],
+    ] as const) {
+      refused(await put(body, type), 400, 'MANIFEST_INVALID')
+    }
+  })
+
+  it.each(['sha256:baddigeststring', `sha256:${'0'.repeat(63)}`, 'sha1:x'])(
+    'at %s is DIGEST_INVALID',
+    async (digest) => {
+      refused(await put('{}', OCI_MANIFEST, digest), 400, 'DIGEST_INVALID')
+      refused(await client.send('GET', `/v2/team/hostile/manifests/${digest}`), 400, 'DIGEST_INVALID')
+      refused(await client.send('DELETE', `/v2/team/hostile/manifests/${digest}`), 400, 'DIGEST_INVALID')
+      refused(await client.send('GET', `/v2/team/hostile/blobs/${digest}`), 400, 'DIGEST_INVALID')
+      refused(await client.send('GET', `/v2/team/hostile/referrers/${digest}`), 400, 'DIGEST_INVALID')
+    },
+  )
+
+  it.each(['.hidden', '-x', 'a%00b', '%2e%2e', 'a'.repeat(129), 'ü'.normalize('NFD') && '%C3%BC'])(
+    'at the tag %s is TAG_INVALID',
+    async (tag) => {
+      refused(await put('{}', OCI_MANIFEST, tag), 400, 'TAG_INVALID')
+    },
+  )
+
+  it('with more tags than a push may set is refused whole', async () => {
+    const text = JSON.stringify(await client.image('team/hostile'))
+    const query = Array.from({ length: 101 }, (_, at) => `tag=many-${at}`).join('&')
+    refused(await put(text, OCI_MANIFEST, `${sha256(text)}?${query}`), 414, 'TAGS_TOO_MANY')
+    expect((await client.send('HEAD', '/v2/team/hostile/manifests/many-0')).status).toBe(404)
+  })
+
+  it('with more parts than we keep track of is refused', async () => {
+    const layer = { mediaType: 'application/x', digest: '', size: 1 }
+    const layers = Array.from({ length: 2000 }, () => ({ ...layer, digest: sha256(randomBytes(8)) }))
+    const image = { ...(await client.image('team/hostile')), layers }
+    refused(await put(JSON.stringify(image), OCI_MANIFEST), 400, 'MANIFEST_INVALID')
+  })
+})
+
+describe('an upload', () => {
+  it.each(['..%2f..%2fetc%2fpasswd', '%2e%2e', 'a%00', '__proto__', 'constructor', 'x'.repeat(5000)])(
+    'called %s is unknown',
+    async (id) => {
+      for (const method of ['GET', 'PATCH', 'DELETE']) {
+        const got = await client.send(method, `/v2/team/a/blobs/uploads/${id}`)
+        expect([400, 404]).toContain(got.status)
+      }
+    },
+  )
+
+  it('named twice its digest is refused', async () => {
+    const location = await client.startUpload('team/a')
+    const twice = `${location}?digest=${sha256('x')}&digest=${sha256('y')}`
+    expect((await client.send('PUT', twice, { body: 'x' })).status).toBe(400)
+  })
+
+  it('that breaks off short of its Content-Length keeps what came, and is no blob', async () => {
+    const bytes = randomBytes(5_000_000)
+    const location = await client.startUpload('team/a')
+    const credential = Buffer.from('alice:x').toString('base64')
+    const head = `PUT ${location}?digest=${sha256(bytes)} HTTP/1.1\r\nhost: x\r\nauthorization: Basic ${credential}\r\ncontent-length: 5000000\r\n\r\n`
+    const received = async () => Number((await client.send('GET', location)).headers.range?.split('-')[1]) + 1
+    const socket = connect(server.port, '127.0.0.1')
+    socket.write(head)
+    socket.write(bytes.subarray(0, 4_000_000))
+    socket.resume()
+    await expect.poll(received, { timeout: 5000 }).toBeGreaterThan(1_000_000)
+    socket.destroy()
+
+    expect((await client.send('HEAD', `/v2/team/a/blobs/${sha256(bytes)}`)).status).toBe(404)
+    // Until the server has seen that the other is gone, the upload is busy.
+    await expect
+      .poll(async () => {
+        const at = await received()
+        const put = await client.send('PUT', `${location}?digest=${sha256(bytes)}`, {
+          body: bytes.subarray(at),
+          headers: { 'content-range': `${at}-4999999` },
+        })
+        return put.status
+      })
+      .toBe(201)
+    const got = await client.send('GET', `/v2/team/a/blobs/${sha256(bytes)}`)
+    expect(got.body.equals(bytes)).toBe(true)
+  })
+})
