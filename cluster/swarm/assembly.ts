@@ -39,6 +39,7 @@ export class Assembly implements PieceBytes {
   #committed = false
   #failure: Error | undefined
   #open: Promise<OpenBlob> | undefined
+  #isDoubted: () => boolean = () => false
 
   constructor(blobs: BlobStore, digest: Digest, size: number, staged: StagedBlob) {
     this.size = size
@@ -71,6 +72,11 @@ export class Assembly implements PieceBytes {
       if (reader.next <= reader.last && (front === undefined || reader.next < front)) front = reader.next
     }
     return front
+  }
+
+  /** While members contradict each other about the blob, nobody is given bytes that may turn out a lie. */
+  holdWhile(isDoubted: () => boolean): void {
+    this.#isDoubted = isDoubted
   }
 
   bytesOf(piece: number): number {
@@ -175,7 +181,7 @@ export class Assembly implements PieceBytes {
       const limit = Math.min(last + 1, position + BLOB_READ_CHUNK_BYTES)
       if (this.#committed) return limit
       const end = Math.min(limit, this.#hereFrom(position, limit))
-      if (end > position && end <= last) return end
+      if (end > position && end <= last && !this.#isDoubted()) return end
       await this.#change.next(signal)
     }
   }

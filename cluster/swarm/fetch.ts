@@ -43,6 +43,7 @@ export class Fetch {
   #assembly: Assembly | undefined
   #torrent: Torrent | undefined
   #failure: Error | undefined
+  #over = false
 
   constructor(components: FetchComponents, digest: Digest) {
     this.#components = components
@@ -59,6 +60,11 @@ export class Fetch {
     // Who asked may have left; the failure is also in the log.
     this.found.catch(() => {})
     this.#committed.catch(() => {})
+  }
+
+  /** Whoever comes now has to begin another. */
+  get over(): boolean {
+    return this.#over
   }
 
   /** What another member may be told of it. */
@@ -79,7 +85,10 @@ export class Fetch {
       holders.open()
       for (let attempt = 1; ; attempt++) {
         const holder = await this.#find(holders, signal)
-        if (!holder && attempt === 1) return this.#resolveFound(undefined)
+        if (!holder && attempt === 1) {
+          this.#over = true
+          return this.#resolveFound(undefined)
+        }
         if (!holder || attempt > FETCH_ATTEMPTS_MAX) {
           throw new Fault('BLOB_FETCH_FAILED', `${LIED}, and no other member is left that has the blob`, {
             digest: this.#digest,
@@ -107,6 +116,8 @@ export class Fetch {
       const torrent = size < TORRENT_BYTES_MIN ? undefined : await this.#findTorrent(holders, size, signal)
       this.#torrent = torrent?.torrent
       if (torrent) {
+        const { infoHash } = torrent.torrent
+        assembly.holdWhile(() => holders.whole().some((one) => one.infoHash && one.infoHash !== infoHash))
         gathering = new Gathering(this.#components, torrent.torrent, assembly, holders, from.torrent)
         await gathering.run(signal)
       }
@@ -131,6 +142,7 @@ export class Fetch {
       await this.#finish(assembly, from)
       return true
     } catch (error) {
+      this.#over = true
       await gathering?.end(false)
       await assembly.fail(this.#faultOf(error))
       throw error
@@ -196,7 +208,6 @@ export class Fetch {
     from: { readonly torrent: ReadonlySet<NodeId>; readonly direct: ReadonlySet<NodeId> },
   ): Promise<void> {
     const { shelf, transfers, clock, nameOf } = this.#components
-    if (this.#torrent) await shelf.keep(this.#torrent)
     transfers.arrived({
       digest: this.#digest,
       size: assembly.size,
@@ -204,12 +215,15 @@ export class Fetch {
       from: [...new Set([...from.torrent, ...from.direct])].map(nameOf),
       milliseconds: Math.round(clock.monotonic() - this.#startedAt),
     })
+    this.#over = true
     this.#resolveCommitted()
+    if (this.#torrent) await shelf.keep(this.#torrent)
   }
 
   #fail(error: unknown): void {
     const fault = this.#faultOf(error)
     this.#failure = fault
+    this.#over = true
     this.#components.logger.warn({ digest: this.#digest, err: error }, 'a blob could not be fetched')
     this.#rejectFound(fault)
     this.#rejectCommitted(fault)

@@ -7,7 +7,14 @@ import type { Assembly } from './assembly.ts'
 import type { Distrust } from './distrust.ts'
 import type { Session } from './engine.ts'
 import type { Holders } from './holders.ts'
-import { PEERS_PER_FETCH_MAX, REDIAL_MS, REDIAL_TIMES_MAX, STALL_MS, TEND_INTERVAL_MS } from './limits.ts'
+import {
+  DIALS_IN_VAIN_MAX,
+  PEERS_PER_FETCH_MAX,
+  REDIAL_MS,
+  REDIAL_TIMES_MAX,
+  STALL_MS,
+  TEND_INTERVAL_MS,
+} from './limits.ts'
 import type { Sessions } from './sessions.ts'
 import type { Torrent } from './torrent.ts'
 import type { Transfers } from './transfers.ts'
@@ -155,9 +162,14 @@ export class Gathering {
   /** Nobody is connected and nobody is left to try. */
   #isAlone(session: Session): boolean {
     if (session.members().length > 0 || this.#dialling.size > 0 || this.#holders.asking) return false
-    return !this.#holders.list().some(({ member, infoHash }) => {
-      if (infoHash !== undefined && infoHash !== this.#torrent.infoHash) return false
-      return (this.#dials.get(member)?.times ?? 0) <= REDIAL_TIMES_MAX
-    })
+    const fellows = this.#holders
+      .list()
+      .filter(({ infoHash }) => infoHash === undefined || infoHash === this.#torrent.infoHash)
+    const whole = fellows.filter(({ have }) => have === 'whole')
+    // Fellow leechers alone do not make the blob complete; where there is nobody else they get more time.
+    const timesMax = whole.length > 0 ? DIALS_IN_VAIN_MAX : REDIAL_TIMES_MAX
+    return (whole.length > 0 ? whole : fellows).every(
+      ({ member }) => (this.#dials.get(member)?.times ?? 0) > timesMax,
+    )
   }
 }

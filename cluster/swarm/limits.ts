@@ -46,6 +46,8 @@ export const TEND_INTERVAL_MS = 500
 /** A member that could not be dialled is tried again after this, doubled each time. */
 export const REDIAL_MS = 500
 export const REDIAL_TIMES_MAX = 5
+/** Holders of the whole that were dialled so often without a piece coming are asked over a stream instead. */
+export const DIALS_IN_VAIN_MAX = 2
 
 /** Hashing reads the disk and burns a core: two at a time leave room for pulls. */
 export const HASHINGS_CONCURRENT_MAX = 2

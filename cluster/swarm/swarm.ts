@@ -61,7 +61,8 @@ export class Swarm implements BlobSource, Startable {
   readonly #answering: Answering
   readonly #transfers: Transfers
   readonly #distrust: Distrust
-  readonly #fetches = new Map<Digest, { readonly fetch: Fetch; readonly running: Promise<void> }>()
+  readonly #fetches = new Map<Digest, Fetch>()
+  readonly #running = new Set<Promise<void>>()
   readonly #places = new Places(FETCHES_CONCURRENT_MAX, FETCHES_WAITING_MAX)
   #stopping: AbortController | undefined
 
@@ -96,7 +97,7 @@ export class Swarm implements BlobSource, Startable {
       transfers: this.#transfers,
       timers,
       mayHold,
-      fetching: (digest) => this.#fetches.get(digest)?.fetch.partial,
+      fetching: (digest) => this.#fetching(digest)?.partial,
     })
   }
 
@@ -114,7 +115,7 @@ export class Swarm implements BlobSource, Startable {
 
   async stop(): Promise<void> {
     this.#stopping?.abort(new Fault('BLOB_FETCH_FAILED', 'the swarm of this node stops'))
-    await Promise.allSettled([...this.#fetches.values()].map(({ running }) => running))
+    await Promise.allSettled(this.#running)
     await this.#transport.stop()
     await this.#sessions.stop()
     await this.#engine.stop()
@@ -131,6 +132,11 @@ export class Swarm implements BlobSource, Startable {
     return this.#transfers.status()
   }
 
+  /** Torrents that are awake: being fetched, or served to somebody. */
+  activeTorrents(): number {
+    return this.#sessions.count
+  }
+
   /** Whether this member may have this blob, whole or in part. Every way a byte can leave asks here. */
   mayHold(member: NodeId, _digest: Digest): boolean {
     return this.#components.roster.isMember(member)
@@ -143,13 +149,18 @@ export class Swarm implements BlobSource, Startable {
 
   async fetch(digest: Digest, signal?: AbortSignal): Promise<IncomingBlob | undefined> {
     signal?.throwIfAborted()
-    const held = this.#fetches.has(digest) ? undefined : await this.#components.blobs.stat(digest)
+    const held = this.#fetching(digest) ? undefined : await this.#components.blobs.stat(digest)
     if (held) return this.#held(digest, held.size)
-    const { fetch } = this.#fetches.get(digest) ?? this.#begin(digest)
+    const fetch = this.#fetching(digest) ?? this.#begin(digest)
     return abortable(fetch.found, signal)
   }
 
-  #begin(digest: Digest): { readonly fetch: Fetch } {
+  #fetching(digest: Digest): Fetch | undefined {
+    const fetch = this.#fetches.get(digest)
+    return fetch?.over ? undefined : fetch
+  }
+
+  #begin(digest: Digest): Fetch {
     const stopping = this.#stopping?.signal
     if (!stopping || stopping.aborted) {
       throw new Fault('BLOB_FETCH_FAILED', 'the swarm of this node does not run', { digest })
@@ -169,10 +180,13 @@ export class Swarm implements BlobSource, Startable {
       },
       digest,
     )
-    const running = this.#run(fetch, stopping).finally(() => this.#fetches.delete(digest))
-    const entry = { fetch, running }
-    this.#fetches.set(digest, entry)
-    return entry
+    this.#fetches.set(digest, fetch)
+    const running = this.#run(fetch, stopping).finally(() => {
+      this.#running.delete(running)
+      if (this.#fetches.get(digest) === fetch) this.#fetches.delete(digest)
+    })
+    this.#running.add(running)
+    return fetch
   }
 
   async #run(fetch: Fetch, signal: AbortSignal): Promise<void> {

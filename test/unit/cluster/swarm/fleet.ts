@@ -6,7 +6,9 @@ import { Swarm, type SwarmInit } from '../../../../cluster/swarm/swarm.ts'
 import { type Digest, parseDigest } from '../../../../src/oci/digest.ts'
 import type { IncomingBlob } from '../../../../src/registry/blob-source.ts'
 import type { BlobStore } from '../../../../src/registry/blob-store.ts'
+import type { Clock } from '../../../../src/runtime/clock.ts'
 import { type Logger, silentLogger } from '../../../../src/runtime/logger.ts'
+import type { Timers } from '../../../../src/runtime/timers.ts'
 import { openDisk } from '../../../support/disk.ts'
 import { type Cast, cluster, type ListRoster, runtime, temporary } from '../network/cast.ts'
 
@@ -30,6 +32,8 @@ export interface Ship {
 export interface ShipInit extends Partial<SwarmInit> {
   /** What the swarm sees instead of the disk store. */
   readonly blobs?: (blobs: BlobStore) => BlobStore
+  /** How many times faster than real time its waits go by. */
+  readonly haste?: number
 }
 
 /** Members that all know each other, connected, each with its own directory and ports of 127.0.0.1. */
@@ -60,7 +64,7 @@ export async function launch(cast: Cast, name: string, init: ShipInit): Promise<
   const blobs = init.blobs ? init.blobs(disk.blobs) : disk.blobs
   const { host, roster, identity } = cast
   const log: Record<string, unknown>[] = []
-  const { clock, timers, random } = runtime
+  const { clock, timers } = hastened(init.haste ?? 1)
   const swarm = new Swarm(
     {
       blobs,
@@ -70,7 +74,7 @@ export async function launch(cast: Cast, name: string, init: ShipInit): Promise<
       logger: noting(log),
       clock,
       timers,
-      random,
+      random: runtime.random,
     },
     { host: '127.0.0.1', port: 0, directory: join(root, 'torrents'), ...init },
   )
@@ -82,10 +86,20 @@ export async function launch(cast: Cast, name: string, init: ShipInit): Promise<
   return { name, swarm, blobs: disk.blobs, root, host, roster, cast, log, sink }
 }
 
+function hastened(haste: number): { readonly clock: Clock; readonly timers: Timers } {
+  const { clock, timers } = runtime
+  return {
+    clock: { now: () => clock.now(), monotonic: () => clock.monotonic() * haste },
+    timers: {
+      sleep: (ms, signal) => timers.sleep(ms / haste, signal),
+      after: (ms, task) => timers.after(ms / haste, task),
+    },
+  }
+}
+
 function noting(log: Record<string, unknown>[]): Logger {
   const note = (level: string) => (facts: object, message: string) => {
     log.push({ level, message, ...facts })
-    if (process.env['SWARM_LOG']) console.error(level, message, facts)
   }
   return {
     ...silentLogger,
