@@ -42,8 +42,8 @@ export const REGISTRY_TOKEN_SECONDS_MAX = 3600
 export const REGISTRY_TOKEN_LEEWAY_SECONDS = 60
 /** Scopes of one token: docker asks for one, and up to a handful of mount sources; more would not fit a header. */
 export const REGISTRY_TOKEN_SCOPES_MAX = 32
-/** Node refuses longer header blocks (16 KiB); this much of one may be a token. */
-export const REGISTRY_TOKEN_CHARACTERS_MAX = 14 * KiB
+/** Half of what a request's headers may hold; 32 scopes of the longest names come to less. */
+export const REGISTRY_TOKEN_CHARACTERS_MAX = 16 * KiB
 /** Tokens whose signature has been checked; at about 1 KiB each, 10 MB. */
 export const REGISTRY_TOKENS_CHECKED_MAX = 10_000
 /** How long a request waits for this node to learn what the token's issuer had known. */

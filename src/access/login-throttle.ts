@@ -69,11 +69,13 @@ export function sourceOf(address: string | undefined): string {
   if (mapped?.[1]) return mapped[1]
   const plain = address.split('%')[0] as string
   if (!isIPv6(plain)) return address.slice(0, 64)
-  const [head = '', tail] = plain.split('::')
+  const [head = '', tail = ''] = plain.split('::')
   const groups = head === '' ? [] : head.split(':')
-  const after = tail === undefined || tail === '' ? [] : tail.split(':')
-  while (tail !== undefined && groups.length + after.length < 8) groups.push('0')
-  return [...groups, ...after]
+  const after = tail === '' ? [] : tail.split(':')
+  const zeros = plain.includes('::')
+    ? Array.from({ length: 8 - groups.length - after.length }, () => '0')
+    : []
+  return [...groups, ...zeros, ...after]
     .slice(0, 4)
     .map((group) => Number.parseInt(group, 16).toString(16))
     .join(':')

@@ -200,7 +200,7 @@ export class TokenVerifier {
 function keyIdOf(token: string): string {
   let header: Record<string, unknown>
   try {
-    header = decodeProtectedHeader(token) as Record<string, unknown>
+    header = decodeProtectedHeader(token)
   } catch (error) {
     throw invalid('unreadable', error)
   }
