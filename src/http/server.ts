@@ -9,6 +9,7 @@ import {
   HTTP_HEADERS_MS_MAX,
   HTTP_IDLE_MS_MAX,
   HTTP_KEEP_ALIVE_MS,
+  REPOSITORY_NAME_BYTES_MAX,
 } from '../limits.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Random } from '../runtime/random.ts'
@@ -30,10 +31,20 @@ export interface HttpServerParts {
   readonly timers: Timers
 }
 
-export interface HttpServerInit {
+export type HttpServerInit = (TcpPlace | SocketPlace) & HttpServerOptions
+
+export interface TcpPlace {
   readonly host: string
   /** 0 takes a free one. */
   readonly port: number
+}
+
+/** A unix socket; who may open it is for its maker to see to. */
+export interface SocketPlace {
+  readonly path: string
+}
+
+export interface HttpServerOptions {
   /** PEM. Without it the server speaks plain HTTP. */
   readonly tls?: TlsKeys | undefined
   /** Addresses or ranges of proxies whose X-Forwarded headers are believed. */
@@ -47,6 +58,9 @@ export interface TlsKeys {
 
 /** An id a client may choose: long enough for a trace id, nothing a log or header could trip over. */
 const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/
+
+/** While stopping: how long a connection may outlive its last answer. */
+const SWEEP_EVERY_MS = 50
 
 /** The shell every protocol runs in: one socket, request ids, errors in the protocol's own form. */
 export class HttpServer implements Startable {
@@ -78,16 +92,26 @@ export class HttpServer implements Startable {
       ),
     )
     for (const module of this.#parts.routes) await app.register(async (scope) => module(scope))
-    await app.listen({ host: this.#init.host, port: this.#init.port })
+    const init = this.#init
+    await app.listen('path' in init ? { path: init.path } : { host: init.host, port: init.port })
   }
 
   /** No new connections; what is under way gets its time to end, then the sockets are closed. */
   async stop(): Promise<void> {
     const app = this.#app
     if (!app) return
-    const callOff = this.#parts.timers.after(HTTP_GRACE_MS, () => app.server.closeAllConnections())
+    const { timers } = this.#parts
+    const callOffEnd = timers.after(HTTP_GRACE_MS, () => app.server.closeAllConnections())
+    // A connection whose last answer goes out after the close is idle too, and nobody else would end it.
+    let callOffSweep = () => {}
+    const sweep = () => {
+      app.server.closeIdleConnections()
+      callOffSweep = timers.after(SWEEP_EVERY_MS, sweep)
+    }
+    sweep()
     await app.close()
-    callOff()
+    callOffEnd()
+    callOffSweep()
   }
 
   /** Where it listens, once started. */
@@ -117,6 +141,8 @@ export class HttpServer implements Startable {
       keepAliveTimeout: HTTP_KEEP_ALIVE_MS,
       forceCloseConnections: 'idle',
       trustProxy: trustedProxies.length > 0 ? [...trustedProxies] : false,
+      // A project's name may be as long as a repository's.
+      routerOptions: { maxParamLength: REPOSITORY_NAME_BYTES_MAX },
       genReqId: (request) => this.#requestId(request.headers['x-request-id']),
       frameworkErrors: (error, request, reply) => this.#fail(error, request, reply),
       ...(secure ? { https: secure } : { http: limits }),
@@ -147,7 +173,10 @@ export class HttpServer implements Startable {
     reply.code(answer.status)
     reply.header('x-request-id', request.id)
     if (answer.challenge !== undefined) reply.header('www-authenticate', answer.challenge)
-    if (answer.status === 503 || answer.status === 429) reply.header('retry-after', '2')
+    if (answer.status === 503 || answer.status === 429) {
+      const seconds = answer.detail?.['retryAfterSeconds']
+      reply.header('retry-after', typeof seconds === 'number' ? String(seconds) : '2')
+    }
     reply.type('application/json')
     reply.send(Buffer.from(JSON.stringify(isOci(request.url) ? ociBody(answer) : harborBody(answer))))
   }

@@ -10,6 +10,7 @@ const OCI_CODES: Readonly<Record<string, string>> = {
   METHOD_NOT_ALLOWED: 'UNSUPPORTED',
   FORBIDDEN: 'DENIED',
   TOO_MANY_REQUEST: 'TOOMANYREQUESTS',
+  TOO_MANY_REQUESTS: 'TOOMANYREQUESTS',
 }
 
 /** The body of an error as distribution-spec has it. */

@@ -51,7 +51,7 @@ export function registryRoutes({ registry, access }: RegistryRoutesParts): Route
   async function admit(request: FastifyRequest, needs: readonly Need[]): Promise<Admitted> {
     const { authorization } = request.headers
     const scheme = request.protocol === 'https' ? 'https' : 'http'
-    return access.authorize({ authorization, scheme, host: request.host }, needs)
+    return access.authorize({ authorization, scheme, host: request.host, source: request.ip }, needs)
   }
 
   async function ping(request: FastifyRequest, reply: FastifyReply) {
