@@ -8,6 +8,7 @@ import type { FastifyInstance } from 'fastify'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Fault } from '../../../src/errors.ts'
 import { HttpServer, type HttpServerInit, type RouteModule } from '../../../src/http/server.ts'
+import { HTTP_GRACE_MS } from '../../../src/limits.ts'
 import { type Logger, silentLogger } from '../../../src/runtime/logger.ts'
 import { systemRandom } from '../../../src/runtime/random.ts'
 import { systemTimers } from '../../../src/runtime/timers.ts'
@@ -146,7 +147,7 @@ describe('stopping', () => {
   it('closes what will not end once its time is over', async () => {
     const begun = Promise.withResolvers<void>()
     const never = Promise.withResolvers<void>()
-    let over: (() => void) | undefined
+    const delayed = new Map<number, () => void>()
     const routes: RouteModule[] = [
       (scope) => {
         scope.get('/never', async () => {
@@ -158,8 +159,8 @@ describe('stopping', () => {
     // The time is over when the test says so.
     const timers = {
       ...systemTimers,
-      after: (_ms: number, task: () => void) => {
-        over = task
+      after: (ms: number, task: () => void) => {
+        delayed.set(ms, task)
         return () => {}
       },
     }
@@ -171,7 +172,7 @@ describe('stopping', () => {
     const waiting = client.send('GET', '/never')
     await begun.promise
     const stopped = server.stop()
-    over?.()
+    delayed.get(HTTP_GRACE_MS)?.()
     await expect(waiting).rejects.toThrow()
     await stopped
     never.resolve()
