@@ -21,7 +21,7 @@ export interface Runtime {
    * Starts the node; resolves when it answers.
    * @throws Fault NODE_NOT_INITIALISED, DATA_DIR_IN_USE, PORT_IN_USE
    */
-  serve(config: Config): Promise<RunningNode>
+  serve(config: Config, options: ServeOptions): Promise<RunningNode>
   /** What only the product can look at: the journal of a node that does not run. */
   inspect(config: Config): Promise<readonly Check[]>
 }
@@ -30,6 +30,11 @@ export interface InitOptions {
   readonly clusterName: string
   /** Null: generate one. */
   readonly adminPassword: string | null
+}
+
+export interface ServeOptions {
+  /** Takes the log, one JSON line at a time (`createLogger`); undefined: standard output. */
+  readonly log: { write(line: string): void } | undefined
 }
 
 export interface Founded {

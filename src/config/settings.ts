@@ -19,6 +19,8 @@ export interface Setting<T> {
   readonly placeholder: string
   /** Never in a file or a flag; the environment variable with `_FILE` names a file that holds it. */
   readonly secret?: boolean
+  /** A shorter flag than the key gives. */
+  readonly flag?: string
   /** A path: what a file says is relative to that file, anything else to the working directory. */
   readonly path?: boolean
 }
@@ -76,12 +78,14 @@ export const settings = {
     schema: label,
     default: ({ hostname }) => labelFrom(hostname),
     placeholder: 'NAME',
+    flag: '--name',
   }),
   'node.site': setting({
     doc: 'site this node stands at; bytes are fetched within a site first',
     schema: label,
     default: () => 'default',
     placeholder: 'SITE',
+    flag: '--site',
   }),
   'http.host': setting({
     doc: 'address the registry and its API listen on; 0.0.0.0 for every interface',
@@ -181,7 +185,7 @@ export function variableOf(key: SettingKey): string {
 
 /** `http.tls.cert` -> `--http-tls-cert` */
 export function flagOf(key: SettingKey): string {
-  return `--${words(key).join('-')}`
+  return (settings[key] as Setting<unknown>).flag ?? `--${words(key).join('-')}`
 }
 
 function words(key: string): string[] {

@@ -26,9 +26,13 @@ const REDACTED = [
   '*.invite',
 ]
 
-/** @param level pino's level name: trace, debug, info, warn, error, silent */
-export function createLogger(level: string): PinoLogger {
-  return pino({ level, base: null, redact: REDACTED, timestamp: pino.stdTimeFunctions.isoTime })
+/**
+ * @param level pino's level name: trace, debug, info, warn, error, silent
+ * @param sink takes one JSON line at a time; standard output where none is given
+ */
+export function createLogger(level: string, sink?: { write(line: string): void }): PinoLogger {
+  const options = { level, base: null, redact: REDACTED, timestamp: pino.stdTimeFunctions.isoTime }
+  return sink === undefined ? pino(options) : pino(options, sink)
 }
 
 /** For code that runs without an operator watching (init, tests). */

@@ -1,0 +1,28 @@
+import type { Fault } from '../errors.ts'
+
+/** What to do next, by code. A fault that was thrown with its own advice (facts.advice) gives that first. */
+const ADVICE: Readonly<Record<string, string>> = {
+  CONFIG_INVALID: '`flotilla config show` lists every setting, its value and where it comes from',
+  NODE_NOT_INITIALISED: 'make a new cluster with `flotilla init`, or enter one with `flotilla join INVITE`',
+  DATA_DIR_IN_USE: 'choose another directory with --data-dir, or stop the node that has this one open',
+  PORT_IN_USE:
+    'choose another port (--http-port, --cluster-port, --swarm-port); `flotilla doctor` tests them',
+  INVITE_INVALID: 'ask for a fresh one: `flotilla invite` on a running node of the cluster',
+  INVITE_EXPIRED: 'ask for a fresh one: `flotilla invite` on a running node of the cluster',
+  PEER_UNREACHABLE:
+    'is the inviting node running, and its cluster port reachable from here? `flotilla doctor`',
+  UNAUTHORIZED:
+    'check the name and the password; an administrator sets one with `flotilla user password NAME`',
+  FORBIDDEN: 'this account may not; an administrator may',
+  JOURNAL_BUSY: 'the node is busy; try again in a moment',
+  STORAGE_FULL: 'make room on the disk of the data directory',
+  CERTIFICATE_UNTRUSTED: 'name the CA of the server in NODE_EXTRA_CA_CERTS=/path/to/ca.pem',
+}
+
+export function adviceOn(fault: Fault): readonly string[] {
+  const own = fault.facts.advice
+  if (typeof own === 'string') return [own]
+  if (fault.facts.from === 'flag') return []
+  const known = ADVICE[fault.code]
+  return known === undefined ? [] : [known]
+}

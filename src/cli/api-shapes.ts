@@ -1,0 +1,37 @@
+/** Rows of the management API, in Harbor's words, as far as the command line shows them. */
+export interface ApiUser {
+  readonly user_id: number
+  readonly username: string
+  readonly email?: string
+  readonly realname?: string
+  readonly sysadmin_flag: boolean
+  readonly creation_time: string
+}
+
+export interface ApiProject {
+  readonly project_id: number
+  readonly name: string
+  readonly owner_name?: string
+  readonly repo_count?: number
+  readonly creation_time: string
+  readonly metadata?: { readonly public?: string }
+}
+
+export interface ApiMember {
+  readonly id: number
+  readonly entity_name: string
+  readonly role_id: number
+}
+
+/** Role names as people say them, with Harbor's numbers. */
+export const ROLES: Readonly<Record<string, number>> = {
+  admin: 1,
+  maintainer: 4,
+  developer: 2,
+  guest: 3,
+  'limited-guest': 5,
+}
+
+export function roleName(id: number): string {
+  return Object.entries(ROLES).find(([, number]) => number === id)?.[0] ?? `role ${id}`
+}

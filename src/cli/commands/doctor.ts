@@ -1,0 +1,112 @@
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import type { Config } from '../../config/config.ts'
+import { Fault, isFault } from '../../errors.ts'
+import type { ClusterStatus } from '../../registry/topology.ts'
+import { CONTROL_SOCKET } from '../connection.ts'
+import type { CliContext } from '../context.ts'
+import { checkPort } from '../doctor/ports.ts'
+import { checkNode } from '../doctor/process.ts'
+import { checkClock, checkDataDir, checkDisk, checkSocketPath } from '../doctor/storage.ts'
+import { NodeApi } from '../node-api.ts'
+import type { Check } from '../runtime.ts'
+import { addSettingFlags, configFor } from '../setting-flags.ts'
+import { table } from '../table.ts'
+import type { Paint } from '../terminal.ts'
+
+const PAINTS: Readonly<Record<Check['status'], Paint>> = {
+  ok: 'green',
+  warn: 'yellow',
+  fail: 'red',
+  skip: 'dim',
+}
+
+export function addDoctor(program: Command, context: CliContext): void {
+  const command = program
+    .command('doctor')
+    .summary('look for what would keep a node from running')
+    .description(
+      'Looks at Node, disk, ports, clock and journal. Exit code 1 when something would keep the node from running.',
+    )
+    .option('--json', 'print one line of JSON')
+  addSettingFlags(command).action(() => doctor(command, context))
+}
+
+async function doctor(command: Command, context: CliContext): Promise<void> {
+  const { terminal } = context
+  const { config } = configFor(command, context)
+  const checks = await examine(config, context)
+  if (command.opts<{ json?: boolean }>().json) {
+    terminal.out(JSON.stringify(checks))
+  } else {
+    const rows = checks.map(({ name, status, detail }) => [
+      name,
+      terminal.paint(PAINTS[status], status),
+      detail,
+    ])
+    terminal.out(table(['check', 'result', 'detail'], rows))
+    for (const { name, status, advice } of checks) {
+      if (status !== 'ok' && advice !== undefined) terminal.out(`\n${name}: ${advice}`)
+    }
+  }
+  const failed = checks.filter(({ status }) => status === 'fail').length
+  if (failed > 0) throw new Fault('UNHEALTHY', failed === 1 ? '1 check failed' : `${failed} checks failed`)
+}
+
+async function examine(config: Config, context: CliContext): Promise<readonly Check[]> {
+  const { dataDir, http, cluster, swarm, disk } = config
+  const node = await askNode(dataDir, context)
+  const running = node !== undefined
+  const listeners = [
+    { purpose: 'http', host: http.host, port: http.port, flag: '--http-port' },
+    { purpose: 'cluster', host: cluster.host, port: cluster.port, flag: '--cluster-port' },
+    { purpose: 'swarm', host: cluster.host, port: swarm.port, flag: '--swarm-port' },
+  ]
+  return [
+    checkNode(process.versions.node),
+    await checkDataDir(dataDir),
+    checkSocketPath(dataDir),
+    await checkDisk(dataDir, disk.warnBelowBytes),
+    await checkClock(dataDir, context.clock),
+    ...(await Promise.all(listeners.map((listener) => checkPort(listener, running)))),
+    ...(node === undefined ? await context.runtime.inspect(config) : checkCluster(node)),
+  ]
+}
+
+/** What the running node says; undefined when none runs on the directory. */
+async function askNode(dataDir: string, { interrupted }: CliContext): Promise<ClusterStatus | undefined> {
+  try {
+    return await new NodeApi({ socket: join(dataDir, CONTROL_SOCKET) }, interrupted).get<ClusterStatus>(
+      '/cluster',
+    )
+  } catch (error) {
+    if (isFault(error, 'NODE_NOT_RUNNING', 'NOT_PERMITTED', 'NODE_UNREACHABLE')) return undefined
+    throw error
+  }
+}
+
+/** The journal of a running node, compared with those of the others. */
+function checkCluster({ members, stateHash }: ClusterStatus): Check[] {
+  const others = members.filter(({ self, state }) => !self && state === 'member')
+  const away = others.filter(({ connected }) => !connected).map(({ name }) => name)
+  const diverged = others.filter(({ sync }) => sync === 'diverged').map(({ name }) => name)
+  const connections: Check =
+    away.length === 0
+      ? { name: 'members', status: 'ok', detail: `${others.length} others, all connected` }
+      : {
+          name: 'members',
+          status: 'warn',
+          detail: `no connection to ${away.join(', ')}`,
+          advice: 'are they running, and their cluster ports reachable from here?',
+        }
+  const journal: Check =
+    diverged.length === 0
+      ? { name: 'journal', status: 'ok', detail: `records ${stateHash.slice(0, 12)}` }
+      : {
+          name: 'journal',
+          status: 'fail',
+          detail: `same entries and other records than ${diverged.join(', ')}`,
+          advice: 'do all members run the same version? report this otherwise',
+        }
+  return [connections, journal]
+}

@@ -1,0 +1,41 @@
+import type { Command } from 'commander'
+import { Fault } from '../../errors.ts'
+import type { CliContext } from '../context.ts'
+import { addSettingFlags, configFor, nextCommand } from '../setting-flags.ts'
+import { serve } from './serve.ts'
+
+export function addJoin(program: Command, context: CliContext): void {
+  const command = program
+    .command('join')
+    .argument('<invite>', 'the text `flotilla invite` printed, or - to read it from standard input')
+    .summary('make a node and enter a cluster with it')
+    .description('Makes a node in the data directory and enters the cluster that invited it.')
+    .option('--serve', 'go on running the node')
+    .option('--json', 'print one line of JSON')
+  addSettingFlags(command).action((invite: string) => join(invite, command, context))
+}
+
+async function join(argument: string, command: Command, context: CliContext): Promise<void> {
+  const { runtime, terminal, interrupted } = context
+  const options = command.opts<{ serve?: boolean; json?: boolean }>()
+  const { config } = configFor(command, context)
+  const invite = (argument === '-' ? await terminal.readInput() : argument).trim()
+  if (invite === '')
+    throw new Fault('USAGE', 'the invite is empty; `flotilla invite` on a running node prints one')
+  const joined = await runtime.join(config, invite, interrupted)
+  if (options.json) {
+    terminal.out(JSON.stringify(joined))
+  } else {
+    terminal.out(
+      [
+        `${terminal.paint('bold', config.node.name)} is a member of cluster ${terminal.paint('bold', joined.clusterName)}.`,
+        '',
+        `  cluster   ${joined.clusterId}`,
+        `  node      ${joined.nodeId}  (site ${config.node.site})`,
+        `  data      ${config.dataDir}`,
+        ...(options.serve ? [] : ['', 'Next:', `  ${nextCommand(command, 'serve')}`]),
+      ].join('\n'),
+    )
+  }
+  if (options.serve) await serve(command, config, context)
+}

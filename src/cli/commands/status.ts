@@ -1,0 +1,88 @@
+import type { Command } from 'commander'
+import type { ClusterStatus, MemberStatus, RecentTransfer, TransferStatus } from '../../registry/topology.ts'
+import { formatBytes, formatMilliseconds, shortId } from '../amounts.ts'
+import { addConnectionFlags, connect } from '../connection.ts'
+import type { CliContext } from '../context.ts'
+import { table } from '../table.ts'
+import type { Terminal } from '../terminal.ts'
+
+export function addStatus(program: Command, context: CliContext): void {
+  const command = program
+    .command('status')
+    .summary('show members, how far they are in sync, and what travelled')
+    .description(
+      'Shows the cluster as one node sees it: members, how far they are in sync, bytes that travelled.',
+    )
+    .option('--json', 'print one line of JSON')
+  addConnectionFlags(command).action(async () => {
+    const api = await connect(command, context)
+    const status = await api.get<ClusterStatus>('/cluster')
+    const { json } = command.opts<{ json?: boolean }>()
+    context.terminal.out(json ? JSON.stringify(status) : render(status, context.terminal))
+  })
+}
+
+function render(status: ClusterStatus, terminal: Terminal): string {
+  const { cluster, members, stateHash, transfers } = status
+  const present = members.filter((member) => member.state === 'member')
+  const gone = members.length - present.length
+  return [
+    `Cluster ${terminal.paint('bold', cluster.name)} (${cluster.id.slice(0, 12)}), records ${stateHash.slice(0, 12)}`,
+    '',
+    table(
+      ['node', 'site', 'id', 'state', 'sync', 'lag', 'rtt', 'heard', 'url'],
+      present.map((member) => memberRow(member, terminal)),
+    ),
+    ...(gone > 0 ? [`(and ${gone} that left or were evicted; --json shows them)`] : []),
+    '',
+    renderTransfers(transfers),
+  ].join('\n')
+}
+
+function memberRow(member: MemberStatus, terminal: Terminal): string[] {
+  const unknown = '-'
+  return [
+    member.self ? `${member.name} *` : member.name,
+    member.site,
+    shortId(member.id),
+    member.connected ? terminal.paint('green', 'connected') : terminal.paint('red', 'away'),
+    syncWord(member, terminal),
+    member.lagEntries === null ? unknown : String(member.lagEntries),
+    member.rttMs === null ? unknown : formatMilliseconds(member.rttMs),
+    member.lastExchangeMs === null ? unknown : `${formatMilliseconds(member.lastExchangeMs)} ago`,
+    member.url ?? unknown,
+  ]
+}
+
+function syncWord({ self, sync }: MemberStatus, terminal: Terminal): string {
+  if (self || sync === 'in-sync') return terminal.paint('green', 'in sync')
+  return terminal.paint(sync === 'diverged' ? 'red' : 'yellow', sync)
+}
+
+function renderTransfers({ torrent, direct, recent }: TransferStatus): string {
+  const counters = [
+    ['BitTorrent', torrent],
+    ['direct', direct],
+  ] as const
+  return [
+    'Blobs between members since this node started:',
+    '',
+    table(
+      ['by', 'blobs in', 'bytes in', 'bytes out'],
+      counters.map(([name, { blobsReceived, bytesReceived, bytesSent }]) => [
+        name,
+        String(blobsReceived),
+        formatBytes(bytesReceived),
+        formatBytes(bytesSent),
+      ]),
+    ),
+    ...(recent.length === 0
+      ? []
+      : ['', table(['last arrivals', 'size', 'by', 'took', 'from'], recent.map(arrivalRow))]),
+  ].join('\n')
+}
+
+function arrivalRow({ digest, size, transport, milliseconds, from }: RecentTransfer): string[] {
+  const by = transport === 'torrent' ? 'BitTorrent' : 'direct'
+  return [digest.slice(0, 19), formatBytes(size), by, formatMilliseconds(milliseconds), from.join(', ')]
+}
