@@ -36,6 +36,8 @@ export class StreamChannel implements Channel {
     stream.addEventListener('remoteCloseWrite', this.#onFinish)
     stream.addEventListener('end', this.#onEnd)
     stream.addEventListener('close', this.#onClose)
+    // What happened before anybody listened: an orderly end leaves our own side open.
+    if (stream.status !== 'open') this.#failure = this.#broken(undefined)
     this.#finished = stream.remoteWriteStatus === 'closed'
     if (stream.readableEnded) this.#onEnd()
   }

@@ -24,6 +24,8 @@ export class Doorkeeper {
 
   /** @returns what the connection may be used for; `stranger` is closed already */
   open(connection: Connection): 'member' | 'invitee' | 'stranger' {
+    // Gone during its upgrade; libp2p announces it all the same, and will not tell of its end.
+    if (connection.status !== 'open') return 'stranger'
     const key = this.#protector.keyOf(connection)
     if (inviteIn(key) !== undefined) {
       this.#limit(connection)

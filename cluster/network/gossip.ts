@@ -138,6 +138,11 @@ export class Gossip {
     return this.#internals.streamsOutbound.has(peer)
   }
 
+  /** Whether gossipsub deals with the peer at all. */
+  knows(peer: NodeId): boolean {
+    return this.#pubsub.getPeers().some((known) => known.toString() === peer)
+  }
+
   /** Only a member's word counts or is passed on, whoever carries it. */
   #judge(message: Message): TopicValidatorResult {
     if (message.type !== 'signed' || message.data.length > GOSSIP_MESSAGE_BYTES_MAX)

@@ -240,8 +240,11 @@ export class Host implements Network, InviteeNetwork {
 
   async #dial({ id, addresses }: Member, signal: AbortSignal): Promise<void> {
     if (this.#links.connections(id).length > 0) return
+    const targets = dialable(addresses, id)
+    if (targets.length === 0)
+      throw new Fault('PEER_UNREACHABLE', 'the member announces no address', { peer: id })
     // Forced: what libp2p may still hold to that peer is an invitee's connection, which carries nothing.
-    await this.#run().node.dial(dialable(addresses, id), { signal, force: true })
+    await this.#run().node.dial(targets, { signal, force: true })
   }
 
   #onOpen(connection: Connection): void {

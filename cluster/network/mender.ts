@@ -42,12 +42,17 @@ export class Mender implements Startable {
       for (const peer of this.#links.silent(2 * PEER_CHECK_MS, this.#clock.monotonic()))
         this.#cut(peer, undefined)
       const deaf = this.#links.up().filter((peer) => !this.#gossip.reaches(peer))
-      await Promise.all(deaf.map((peer) => this.#identify(peer, signal)))
+      await Promise.all(deaf.map((peer) => this.#mend(peer, signal)))
     }
   }
 
-  /** Identify tells gossipsub of the peer once more, which then opens its stream again. */
-  async #identify(peer: NodeId, signal: AbortSignal): Promise<void> {
+  /**
+   * A stream ends with its connection while another one lives: identify tells gossipsub of the peer once
+   * more, which then opens a new one. Whom gossipsub has dropped for a broken frame it hears no more, nor
+   * does the peer notice: only a new connection helps.
+   */
+  async #mend(peer: NodeId, signal: AbortSignal): Promise<void> {
+    if (!this.#gossip.knows(peer)) return this.#cut(peer, undefined)
     const connection = this.#links.connections(peer).at(-1)
     try {
       if (connection) await this.#node.services.identify.identify(connection, { signal })

@@ -38,10 +38,17 @@ export class Serving {
     }
   }
 
+  /** Waits for the handlers, whose channels are broken now; a handler that does not notice is left behind. */
   async stop(): Promise<void> {
     const stopping = new Fault('NETWORK_STOPPED', 'this node is stopping')
     for (const channel of this.#running.values()) channel.abort(stopping)
-    await Promise.all(this.#running.keys())
+    const patience = new AbortController()
+    const late = this.#timers.sleep(CHANNEL_LINGER_MS, patience.signal).then(
+      () => this.#log.warn({ handlers: this.#running.size }, 'handlers outlive their aborted channels'),
+      () => {},
+    )
+    await Promise.race([Promise.all(this.#running.keys()), late])
+    patience.abort()
   }
 
   async #run(protocol: string, stream: Stream, channel: Channel, serve: () => Promise<void>): Promise<void> {
