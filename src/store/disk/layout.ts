@@ -83,13 +83,15 @@ export class DiskLayout {
     return directory
   }
 
-  /** Digests of all committed blobs, in no promised order. */
+  /** Digests of all committed blobs, in no promised order. What an operator left lying there is passed over. */
   async *digests(): AsyncIterable<Digest> {
     for (const algorithm of ALGORITHMS) {
-      for (const prefix of await readdir(join(this.content, algorithm))) {
-        for (const hex of await readdir(join(this.content, algorithm, prefix))) {
+      const directory = join(this.content, algorithm)
+      for (const entry of await readdir(directory, { withFileTypes: true })) {
+        if (!entry.isDirectory()) continue
+        for (const hex of await readdir(join(directory, entry.name))) {
           const digest = `${algorithm}:${hex}`
-          if (isDigest(digest)) yield digest
+          if (isDigest(digest) && hex.startsWith(entry.name)) yield digest
         }
       }
     }
