@@ -1,0 +1,122 @@
+import { type FastifyInstance, fastify } from 'fastify'
+import type { ApiMember, ApiProject, ApiUser } from '../../../src/cli/api-shapes.ts'
+import type { ClusterStatus } from '../../../src/registry/topology.ts'
+
+export const STATUS: ClusterStatus = {
+  cluster: { id: 'c'.repeat(64), name: 'harbour' },
+  self: '12D3KooWAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAnode1',
+  stateHash: 'ab'.repeat(32),
+  members: [
+    member('1', 'rome', { self: true, connected: true, sync: 'in-sync', url: 'http://127.0.0.1:5001' }),
+    member('2', 'oslo', {
+      connected: true,
+      sync: 'behind',
+      lagEntries: 12,
+      rttMs: 31.4,
+      lastExchangeMs: 900,
+    }),
+    member('3', 'lima', {}),
+    member('4', 'cork', { state: 'evicted' }),
+  ],
+  transfers: {
+    torrent: { blobsReceived: 2, bytesReceived: 5 * 1024 * 1024, bytesSent: 0 },
+    direct: { blobsReceived: 7, bytesReceived: 900, bytesSent: 2048 },
+    recent: [
+      {
+        digest: `sha256:${'d'.repeat(64)}`,
+        size: 3_000_000,
+        transport: 'torrent',
+        from: ['node2'],
+        milliseconds: 412,
+      },
+    ],
+  },
+}
+
+type Member = ClusterStatus['members'][number]
+
+function member(number: string, site: string, facts: Partial<Member>): Member {
+  return {
+    id: `12D3KooWAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAnode${number}`,
+    name: `node${number}`,
+    site,
+    state: 'member',
+    self: false,
+    connected: false,
+    addresses: [],
+    url: null,
+    sync: 'unknown',
+    lagEntries: null,
+    stateHash: null,
+    lastExchangeMs: null,
+    rttMs: null,
+    ...facts,
+  }
+}
+
+export interface ManagementApi {
+  readonly server: FastifyInstance
+  readonly users: ApiUser[]
+  readonly projects: ApiProject[]
+  readonly members: ApiMember[]
+  /** Every changing request, as `POST /users {"username":…}`. */
+  readonly changes: { readonly request: string; readonly body: unknown }[]
+  /** Authorization header of the last request. */
+  authorization(): string | undefined
+}
+
+/** The answers of `/api/v2.0` in their real shapes; what was asked is kept for the test to look at. */
+export function managementApi(): ManagementApi {
+  const server = fastify()
+  const users: ApiUser[] = [user(1, 'admin', true), user(7, 'alice', false)]
+  const projects: ApiProject[] = [
+    { project_id: 1, name: 'library', creation_time: TIME, metadata: { public: 'true' }, repo_count: 3 },
+  ]
+  const members: ApiMember[] = [{ id: 5, entity_name: 'alice', role_id: 2 }]
+  const changes: ManagementApi['changes'] = []
+  let authorization: string | undefined
+  server.addHook('preHandler', async (request) => {
+    authorization = request.headers.authorization
+    if (request.method === 'GET') return
+    changes.push({ request: `${request.method} ${request.url.replace('/api/v2.0', '')}`, body: request.body })
+  })
+  const paged = <T>(rows: readonly T[], query: unknown): T[] => {
+    const { page, page_size } = query as { page: string; page_size: string }
+    return rows.slice((Number(page) - 1) * Number(page_size), Number(page) * Number(page_size))
+  }
+  const base = '/api/v2.0'
+  server.get(`${base}/cluster`, () => STATUS)
+  server.post(`${base}/cluster/invites`, (_, reply) =>
+    reply.code(201).send({ id: 'i1', invite: 'flotilla1_abc', expiresAt: '2026-11-23T15:00:00.000Z' }),
+  )
+  server.delete(`${base}/cluster/members/:id`, (_, reply) => reply.code(200).send())
+  server.post(`${base}/cluster/leave`, (_, reply) => reply.code(200).send())
+  server.get(`${base}/users`, (request) => paged(users, request.query))
+  server.post(`${base}/users`, (request, reply) => {
+    const { username } = request.body as { username: string }
+    if (users.some((one) => one.username === username)) {
+      return reply
+        .code(409)
+        .send({ errors: [{ code: 'CONFLICT', message: `the name ${username} is taken` }] })
+    }
+    return reply.code(201).header('location', `${base}/users/99`).send()
+  })
+  server.delete(`${base}/users/:id`, (_, reply) => reply.code(200).send())
+  server.put(`${base}/users/:id/:what`, (_, reply) => reply.code(200).send())
+  server.get(`${base}/projects`, (request) => paged(projects, request.query))
+  server.post(`${base}/projects`, (_, reply) => reply.code(201).send())
+  server.delete(`${base}/projects/:name`, (_, reply) =>
+    reply.code(412).send({ errors: [{ code: 'PRECONDITION', message: 'the project has 3 repositories' }] }),
+  )
+  server.get(`${base}/projects/:name/members`, (request) => paged(members, request.query))
+  server.post(`${base}/projects/:name/members`, (_, reply) => reply.code(201).send())
+  server.put(`${base}/projects/:name/members/:id`, (_, reply) => reply.code(200).send())
+  server.delete(`${base}/projects/:name/members/:id`, (_, reply) => reply.code(200).send())
+  return { server, users, projects, members, changes, authorization: () => authorization }
+}
+
+const TIME = '2026-11-23T10:00:00.000Z'
+
+export function user(user_id: number, username: string, sysadmin_flag: boolean): ApiUser {
+  return { user_id, username, sysadmin_flag, creation_time: TIME, email: `${username}@example.org` }
+}

@@ -1,0 +1,229 @@
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type Cli, commandLine } from './harness.ts'
+import { type ManagementApi, managementApi, STATUS, user } from './management-api.ts'
+
+let cli: Cli
+let api: ManagementApi
+
+beforeEach(async () => {
+  cli = commandLine()
+  api = managementApi()
+  await api.server.listen({ path: join(cli.dataDir, 'control.sock') })
+})
+afterEach(() => api.server.close())
+
+describe('status', () => {
+  test('shows members with site, sync, lag and round trip, and what travelled', async () => {
+    const { code, out } = await cli.type('status')
+    expect(code).toBe(0)
+    expect(out).toMatch(/^Cluster harbour \(c{12}\)/)
+    expect(out).toMatch(/^node1 \*\s+rome\s.*connected\s+in sync/m)
+    expect(out).toMatch(/^node2\s+oslo\s.*connected\s+behind\s+12\s+31 ms\s+900 ms ago/m)
+    expect(out).toMatch(/^node3\s+lima\s.*away\s+unknown\s+-/m)
+    expect(out).not.toContain('cork')
+    expect(out).toContain('(and 1 that left or were evicted')
+    expect(out).toMatch(/^BitTorrent\s+2\s+5\.0 MiB\s+0 B$/m)
+    expect(out).toMatch(/^direct\s+7\s+900 B\s+2\.0 KiB$/m)
+    expect(out).toMatch(/^sha256:d{12}\s+2\.9 MiB\s+BitTorrent\s+412 ms\s+node2$/m)
+  })
+
+  test('--json is the status itself on one line', async () => {
+    const { out } = await cli.type('status --json')
+    expect(out.trimEnd()).not.toContain('\n')
+    expect(JSON.parse(out)).toEqual(STATUS)
+  })
+})
+
+describe('who belongs', () => {
+  test('an invite stands alone on standard output, so that it can be piped', async () => {
+    const { code, out, err } = await cli.type('invite --ttl 2h')
+    expect([code, out]).toEqual([0, 'flotilla1_abc\n'])
+    expect(err).toContain('flotilla join flotilla1_abc --serve')
+    expect(api.changes).toEqual([{ request: 'POST /cluster/invites', body: { ttl_seconds: 7200 } }])
+  })
+
+  test('--json gives the invitation', async () => {
+    expect(JSON.parse((await cli.type('invite --json')).out)).toMatchObject({
+      id: 'i1',
+      invite: 'flotilla1_abc',
+    })
+    expect(api.changes[0]?.body).toEqual({ ttl_seconds: 1800 })
+  })
+
+  test('a lifetime nobody can mean is refused before the node is asked', async () => {
+    const { code, err } = await cli.type('invite --ttl 30d')
+    expect(code).toBe(2)
+    expect(err).toMatch(/--ttl 30d: must be a duration .* to 1d/)
+    expect(api.changes).toEqual([])
+  })
+
+  test.each(['node3', STATUS.members[2]?.id ?? '', '…AAAnode3'])(
+    'evict finds a member as %s',
+    async (name) => {
+      expect((await cli.type(`evict ${name} --yes`)).code).toBe(0)
+      expect(api.changes.map(({ request }) => request)).toEqual([
+        `DELETE /cluster/members/${STATUS.members[2]?.id}`,
+      ])
+    },
+  )
+
+  test('evicting nobody, oneself, or without a yes changes nothing and says what to do', async () => {
+    expect((await cli.type('evict node9 --yes')).err).toMatch(
+      /no member is called node9\n {2}members: node1 \(…/,
+    )
+    expect((await cli.type('evict node4 --yes')).code).toBe(1)
+    expect((await cli.type('evict node1 --yes')).err).toContain('flotilla leave')
+    expect((await cli.type('evict node2')).err).toContain('--yes')
+    expect(api.changes).toEqual([])
+  })
+
+  test('leave tells the node', async () => {
+    expect((await cli.type('leave')).code).toBe(2)
+    const { code, out } = await cli.type('leave --yes')
+    expect([code, out]).toEqual([0, 'node1 has left cluster harbour.\n'])
+    expect(api.changes).toEqual([{ request: 'POST /cluster/leave', body: {} }])
+  })
+})
+
+describe('users', () => {
+  test('are listed whole, however many pages that takes', async () => {
+    for (let id = 100; id < 350; id++) api.users.push(user(id, `user${id}`, false))
+    const { out } = await cli.type('user list --json')
+    expect(JSON.parse(out)).toHaveLength(252)
+    expect((await cli.type('user list')).out).toMatch(/^admin\s+administrator\s+admin@example\.org/m)
+  })
+
+  test('a new one gets a password that is printed once', async () => {
+    const { code, out } = await cli.type('user create bob --email bob@example.org --admin')
+    expect(code).toBe(0)
+    const password = /password\s+(\S+)/.exec(out)?.[1]
+    expect(password?.length).toBeGreaterThanOrEqual(16)
+    expect(api.changes).toEqual([
+      {
+        request: 'POST /users',
+        body: expect.objectContaining({ username: 'bob', password, email: 'bob@example.org' }),
+      },
+      { request: 'PUT /users/99/sysadmin', body: { sysadmin_flag: true } },
+    ])
+  })
+
+  test('a password from standard input is never printed', async () => {
+    const { out, err } = await cli.type('user create bob --new-password-stdin', { input: 'Geheim123' })
+    expect(api.changes[0]?.body).toMatchObject({ password: 'Geheim123' })
+    expect(out + err).not.toContain('Geheim123')
+  })
+
+  test('a name that is taken is said in one line', async () => {
+    const { code, err } = await cli.type('user create alice')
+    expect([code, err]).toEqual([1, 'flotilla: the name alice is taken\n'])
+  })
+
+  test('password, admin and delete act on the number behind the name', async () => {
+    await cli.type('user password ALICE --new-password-stdin', { input: 'Geheim123' })
+    await cli.type('user admin alice on')
+    await cli.type('user delete alice --yes')
+    expect(api.changes).toEqual([
+      { request: 'PUT /users/7/password', body: { new_password: 'Geheim123' } },
+      { request: 'PUT /users/7/sysadmin', body: { sysadmin_flag: true } },
+      { request: 'DELETE /users/7', body: undefined },
+    ])
+  })
+
+  test('somebody who is not there is named, with what to do next', async () => {
+    const { code, err } = await cli.type('user password carol')
+    expect([code, err]).toEqual([
+      1,
+      'flotilla: there is no user carol\n  `flotilla user list` shows who there is\n',
+    ])
+  })
+})
+
+describe('projects', () => {
+  test('are listed with who may pull', async () => {
+    expect((await cli.type('project list')).out).toMatch(/^library\s+public\s+3\s/m)
+  })
+
+  test('are private unless said otherwise', async () => {
+    await cli.type('project create shop')
+    await cli.type('project create fair --public')
+    expect(api.changes.map(({ body }) => body)).toEqual([
+      { project_name: 'shop', metadata: { public: 'false' } },
+      { project_name: 'fair', metadata: { public: 'true' } },
+    ])
+  })
+
+  test('a refusal of the node is passed on in its words', async () => {
+    const { code, err } = await cli.type('project delete library --yes')
+    expect([code, err]).toEqual([1, 'flotilla: the project has 3 repositories\n'])
+  })
+
+  test('a grant replaces the role somebody has, and makes one where there is none', async () => {
+    await cli.type('project grant library alice maintainer')
+    await cli.type('project grant library bob limited-guest')
+    expect(api.changes).toEqual([
+      { request: 'PUT /projects/library/members/5', body: { role_id: 4 } },
+      { request: 'POST /projects/library/members', body: { role_id: 5, member_user: { username: 'bob' } } },
+    ])
+    expect((await cli.type('project members library')).out).toMatch(/^alice\s+developer$/m)
+    expect((await cli.type('project grant library alice owner')).code).toBe(2)
+  })
+
+  test('revoke takes the role away, or says that there is none', async () => {
+    await cli.type('project revoke library alice')
+    expect(api.changes).toEqual([{ request: 'DELETE /projects/library/members/5', body: undefined }])
+    expect((await cli.type('project revoke library bob')).err).toContain('bob has no role in library')
+  })
+})
+
+describe('a node elsewhere', () => {
+  test('is asked by URL, with a name and a password from standard input', async () => {
+    const remote = managementApi()
+    const server = await remote.server.listen({ host: '127.0.0.1', port: 0 })
+    const { code } = await cli.type(`status --server ${server}/ --username ops --password-stdin`, {
+      input: 'Geheim1:x',
+    })
+    expect(code).toBe(0)
+    expect(remote.authorization()).toBe(`Basic ${Buffer.from('ops:Geheim1:x').toString('base64')}`)
+    await remote.server.close()
+  })
+
+  test('the control socket needs no password', async () => {
+    await cli.type('status')
+    expect(api.authorization()).toBeUndefined()
+  })
+
+  test('a wrong password, a URL where nothing listens, and a URL with a path get their sentences', async () => {
+    const remote = managementApi()
+    remote.server.addHook('onRequest', (_, reply) =>
+      reply
+        .code(401)
+        .send({ errors: [{ code: 'UNAUTHORIZED', message: 'the name or the password is wrong' }] }),
+    )
+    const server = await remote.server.listen({ host: '127.0.0.1', port: 0 })
+    const wrong = await cli.type(`user list --server ${server} --password-stdin`, { input: 'x' })
+    expect(wrong.err).toMatch(
+      /^flotilla: the name or the password is wrong\n {2}check the name and the password/,
+    )
+    await remote.server.close()
+    const nobody = await cli.type(`user list --server ${server} --password-stdin`, { input: 'x' })
+    expect(nobody.err).toMatch(/does not answer \(ECONNREFUSED\)\n {2}is the node running/)
+    expect((await cli.type(`user list --server ${server}/api`)).code).toBe(2)
+    expect((await cli.type('user list', { environment: { FLOTILLA_SERVER: server } })).err).toContain(
+      '--password-stdin',
+    )
+  })
+})
+
+test('an interrupted command ends with the code of a shell, without a word', async () => {
+  const slow = managementApi()
+  slow.server.addHook('onRequest', async () => {
+    cli.interrupt()
+    await new Promise(() => {})
+  })
+  const server = await slow.server.listen({ host: '127.0.0.1', port: 0 })
+  const ran = await cli.type(`status --server ${server} --password-stdin`, { input: 'x' })
+  expect(ran).toEqual({ code: 130, out: '', err: '' })
+  slow.server.server.closeAllConnections()
+  await slow.server.close()
+})
