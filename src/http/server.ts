@@ -67,12 +67,16 @@ export class HttpServer implements Startable {
   readonly #parts: HttpServerParts
   readonly #init: HttpServerInit
   readonly #logger: Logger
+  /** Which run of which node a request id is of; counting from there costs nothing per request. */
+  readonly #run: string
+  #requests = 0
   #app: FastifyInstance | undefined
 
   constructor(parts: HttpServerParts, init: HttpServerInit) {
     this.#parts = parts
     this.#init = init
     this.#logger = parts.logger.child({ room: 'http' })
+    this.#run = Buffer.from(parts.random.bytes(8)).toString('hex')
   }
 
   async start(): Promise<void> {
@@ -152,7 +156,8 @@ export class HttpServer implements Startable {
 
   #requestId(given: string | string[] | undefined): string {
     if (typeof given === 'string' && REQUEST_ID.test(given)) return given
-    return Buffer.from(this.#parts.random.bytes(16)).toString('hex')
+    this.#requests++
+    return `${this.#run}-${this.#requests.toString(36)}`
   }
 
   #fail(error: unknown, request: FastifyRequest, reply: FastifyReply): void {

@@ -13,6 +13,8 @@ const CACHE_BYTES_MAX = 64 * 1024 * 1024
 /** A blob that is being served. The caller closes it, whatever happened. */
 export interface PulledBlob {
   readonly size: number
+  /** The whole of it, where it is in memory anyway. */
+  readonly bytes?: Uint8Array
   /** A chunk is valid until the next one is asked for. */
   stream(range?: ByteRange, signal?: AbortSignal): AsyncIterable<Uint8Array>
   close(): Promise<void>
@@ -129,6 +131,7 @@ export class Content {
 function inMemory(bytes: Uint8Array): PulledBlob {
   return {
     size: bytes.length,
+    bytes,
     async *stream(range) {
       const part = range ? bytes.subarray(range.first, range.last + 1) : bytes
       if (part.length > 0) yield part

@@ -27,7 +27,7 @@ describe('GET /v2/', () => {
     const own = await client.send('GET', '/v2/', { headers: { 'x-request-id': 'trace-42' } })
     expect(own.headers['x-request-id']).toBe('trace-42')
     const made = await client.send('GET', '/v2/', { headers: { 'x-request-id': 'a b\tc{}' } })
-    expect(made.headers['x-request-id']).toMatch(/^[0-9a-f]{32}$/)
+    expect(made.headers['x-request-id']).toMatch(/^[0-9a-f]{16}-[0-9a-z]+$/)
   })
 })
 

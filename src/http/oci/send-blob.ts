@@ -43,7 +43,11 @@ class SocketWriter {
         return
       }
       this.#abandon = () => reject(clientGone())
-      this.#raw.write(chunk, (error) => (error ? reject(clientGone()) : resolve()))
+      this.#raw.write(chunk, (error) => {
+        this.#abandon = undefined
+        if (error) reject(clientGone())
+        else resolve()
+      })
     })
   }
 }
