@@ -15,16 +15,21 @@ export interface UploadState {
   readonly startedAt: number
 }
 
-/** Blobs on their way in from a client, in order, resumable, also across a restart of the node. */
+/**
+ * Blobs on their way in from a client, in order, resumable, also across a restart of the node.
+ * Where no upload has the id, `append` and `commit` throw Fault UPLOAD_UNKNOWN.
+ */
 export interface UploadStore {
+  /** @throws Fault UPLOADS_TOO_MANY, STORAGE_FULL */
   create(owner: UploadOwner, algorithm?: DigestAlgorithm): Promise<UploadState>
   find(id: string): Promise<UploadState | undefined>
   /**
    * Appends at `offset`. What has arrived before `bytes` fails is kept, and counted in the next `find`.
+   * @param bytes chunks that nobody writes to again: they are kept until a batch is full
    * @returns the new offset
    * @throws Fault RANGE_INVALID when `offset` is not where the upload stands
    * @throws Fault UPLOAD_BUSY when another request writes to the same upload
-   * @throws Fault STORAGE_FULL when the disk has no room
+   * @throws Fault STORAGE_FULL when the disk has no room; the upload is then cancelled, to make some
    */
   append(id: string, offset: number, bytes: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<number>
   /**
@@ -32,5 +37,6 @@ export interface UploadStore {
    * @throws Fault DIGEST_INVALID when the bytes do not give the digest; the upload is then cancelled
    */
   commit(id: string, digest: Digest): Promise<{ readonly size: number }>
+  /** @throws Fault UPLOAD_BUSY */
   cancel(id: string): Promise<boolean>
 }

@@ -33,8 +33,8 @@ export const getBlob: Handler = async (call) => {
       reply.code(206).header('content-range', `bytes ${range.first}-${range.last}/${blob.size}`)
     }
     reply.header('content-length', range ? range.last - range.first + 1 : blob.size)
-    if (blob.bytes) return reply.send(bufferOf(blob.bytes, range))
-    await sendBlob(reply, blob.stream(range, gone))
+    if (blob.bytes) void reply.send(bufferOf(blob.bytes, range))
+    else await sendBlob(reply, blob.stream(range, gone))
   } finally {
     await blob.close()
   }
