@@ -107,6 +107,12 @@ export const INVITE_TTL_SECONDS_MAX = 24 * 60 * 60
 export const LEAVE_SPREAD_MS_MAX = 5_000
 /** Gossiped entries that wait while a batch is written; what is dropped is caught up. */
 export const GOSSIP_QUEUE_BYTES_MAX = 8 * MiB
+/** Blocks of one gossip message; one of BLOCK_BYTES_MAX still goes, alone. */
+export const GOSSIP_BLOCKS_BYTES_MAX = 120 * KiB
+/** What fits into that at some 400 bytes a block. */
+export const GOSSIP_BLOCKS_MAX = 512
+/** A burst's entries share messages sent this far apart: a message costs each node some 2 ms of work. */
+export const GOSSIP_REST_MS = 5
 /** How often a node compares with peers, give or take half: the bound on healing where nothing else tells. */
 export const COMPARE_INTERVAL_MS = 3_000
 /** Comparisons begun at once; in a larger cluster a peer's turn comes less often. */

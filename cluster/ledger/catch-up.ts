@@ -57,8 +57,8 @@ export class CatchUp implements Startable {
   async start(): Promise<void> {
     this.#stopping = new AbortController()
     this.#unfollow = this.#parts.network.onPeer((peer, state) => {
+      this.#backoffs.delete(peer)
       if (state === 'up') this.#compare(peer)
-      else this.#backoffs.delete(peer)
     })
     this.#round()
   }
@@ -82,7 +82,7 @@ export class CatchUp implements Startable {
         this.#parts.facts.record(peer, comparison.here, comparison.there, comparison.stateHash)
         return client.pull(comparison)
       })
-      if (pulled.refused > 0) this.#failed(peer)
+      if (pulled.refused > 0 || pulled.stuck) this.#failed(peer)
       else if (pulled.applied > 0) this.#backoffs.delete(peer)
       if (pulled.applied === 0) return
       this.#parts.log.info({ peer, entries: pulled.applied }, 'entries caught up')
@@ -163,7 +163,7 @@ export class CatchUp implements Startable {
 
   #failed(peer: NodeId): void {
     const failures = (this.#backoffs.get(peer)?.failures ?? 0) + 1
-    const waitMs = Math.min(PULL_BACKOFF_MS_MAX, COMPARE_INTERVAL_MS * 2 ** Math.min(failures, 16))
+    const waitMs = Math.min(PULL_BACKOFF_MS_MAX, COMPARE_INTERVAL_MS * 2 ** Math.min(failures - 1, 16))
     this.#backoffs.set(peer, { failures, untilMs: this.#parts.clock.monotonic() + waitMs })
   }
 

@@ -79,13 +79,22 @@ export class Ingest {
 
   async #take(all: readonly Uint8Array[], from: NodeId): Promise<Taken> {
     const tally: Tally = { applied: 0, refused: 0, incomplete: false }
+    const chunks = Math.ceil(all.length / INGEST_BATCH_BLOCKS_MAX)
+    const read = async (index: number) => {
+      const start = index * INGEST_BATCH_BLOCKS_MAX
+      return this.#read(all.slice(start, start + INGEST_BATCH_BLOCKS_MAX), from, tally)
+    }
+    let next = read(0)
     try {
-      for (let start = 0; start < all.length; start += INGEST_BATCH_BLOCKS_MAX) {
-        const chunk = all.slice(start, start + INGEST_BATCH_BLOCKS_MAX)
-        await this.#admit(await this.#read(chunk, from, tally), from, tally)
+      for (let index = 0; index < chunks; index++) {
+        const blocks = await next
+        // Signatures of the next ones are checked, in the thread pool, while these are written.
+        next = read(index + 1)
+        await this.#admit(blocks, from, tally)
       }
       await this.#unpark(from, tally)
     } finally {
+      await next.catch(() => {})
       this.#clear()
     }
     return tally

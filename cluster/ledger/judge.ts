@@ -46,7 +46,8 @@ export function judge(block: Block, view: View, cluster: string): Verdict {
   const before = view.feed(feed)
   if (entry.seq <= before.seq) {
     const held = view.at(feed, entry.seq)?.hash
-    return held === undefined || held === block.hash ? { is: 'known' } : { is: 'fork', held }
+    if (held === undefined || held === block.hash) return { is: 'known' }
+    return view.isForked(feed) ? refused('FEED_FORKED') : { is: 'fork', held }
   }
   if (view.isForked(feed)) return refused('FEED_FORKED')
   if (!view.isAdmitted(entry.author) && !foundsCluster(entry, cluster)) return refused('AUTHOR_UNKNOWN')
