@@ -1,4 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { Fault } from '../errors.ts'
@@ -32,10 +32,9 @@ async function readMembership(dataDir: string): Promise<Membership | undefined> 
 
 /** A registry of one node: everything `src/` can do, nothing to join. */
 export const alone: Collective = {
-  async found(node, clusterName) {
-    if (await readMembership(node.dataDir)) {
-      throw new Fault('ALREADY_MEMBER', `${node.dataDir} holds a registry already`, { dataDir: node.dataDir })
-    }
+  membership: readMembership,
+
+  async found(node, clusterName, lay) {
     const nodeId = Buffer.from(node.random.bytes(16)).toString('hex')
     const genesis = writeGenesis({
       name: clusterName,
@@ -48,9 +47,9 @@ export const alone: Collective = {
     const { name, site, url, tokenKey } = node.settings
     const facts = { name, site, url, tokenKey, addresses: [], swarm: [] }
     await journal.commit(AUTHORITY, () => foundingOps(genesis, nodeId, facts))
+    await lay(journal)
     await journal.close()
     const membership = { clusterId, clusterName, nodeId }
-    await mkdir(node.dataDir, { recursive: true })
     await writeDurable(membershipFile(node.dataDir), JSON.stringify(membership), 0o600)
     return membership
   },

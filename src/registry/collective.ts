@@ -14,16 +14,19 @@ import type { Topology } from './topology.ts'
  * It keeps its own files (keys, membership) in the node's data directory.
  */
 export interface Collective {
+  /** Where the data directory belongs; undefined for a fresh one, and for one a crash left half-made. */
+  membership(dataDir: string): Promise<Membership | undefined>
   /**
-   * Makes a new cluster with this node as its first member: identity, genesis, membership.
-   * @throws Fault ALREADY_MEMBER when the data directory belongs to a cluster
+   * Makes a new cluster with this node as its first member: identity, genesis, what `lay` writes, and last,
+   * so that a crash leaves no half-made cluster, the note that the directory belongs to it.
+   * The data directory belongs to nobody yet, and its journal is empty.
    */
-  found(node: NodeParts, clusterName: string): Promise<Membership>
+  found(node: NodeParts, clusterName: string, lay: (journal: Journal) => Promise<void>): Promise<Membership>
   /**
    * Makes this node a member of the inviter's cluster; leaves nothing behind where that fails.
-   * @throws Fault ALREADY_MEMBER, INVITE_MALFORMED, INVITE_EXPIRED, INVITE_USED, INVITE_OTHER_CLUSTER, PEER_UNREACHABLE
+   * @throws Fault INVITE_MALFORMED, INVITE_EXPIRED, INVITE_USED, INVITE_OTHER_CLUSTER, PEER_UNREACHABLE
    */
-  join(node: NodeParts, invite: string): Promise<Membership>
+  join(node: NodeParts, invite: string, signal: AbortSignal): Promise<Membership>
   /**
    * Opens the journal. Nothing is sent or listened to before `start`.
    * @throws Fault NOT_A_MEMBER when the data directory belongs to no cluster
