@@ -34,10 +34,13 @@ export const LOGIN_SOURCES_MAX = 20_000
 export const LOGIN_REMEMBERED_MAX = 10_000
 export const LOGIN_REMEMBERED_MS = 10 * 60_000
 
-/** A token is judged by this node's tables at every use; its lifetime bounds what a stolen one is worth. */
-export const REGISTRY_TOKEN_SECONDS = 300
-/** Longer lives are refused whoever signed them. */
-export const REGISTRY_TOKEN_SECONDS_MAX = 3600
+/**
+ * Harbor's. A token is judged by this node's tables at every use, so its lifetime bounds what a stolen one is
+ * worth, not how long a right that was taken away lives on.
+ */
+export const REGISTRY_TOKEN_SECONDS = 1800
+/** As far as the setting goes; longer lives are refused whoever signed them. */
+export const REGISTRY_TOKEN_SECONDS_MAX = 86_400
 /** Harbor's leeway between two clocks. */
 export const REGISTRY_TOKEN_LEEWAY_SECONDS = 60
 /** Scopes of one token: docker asks for one, and up to a handful of mount sources; more would not fit a header. */

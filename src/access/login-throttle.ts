@@ -30,6 +30,8 @@ export class LoginThrottle {
     this.#attempts = new LRUCache({
       max: parts.sourcesMax ?? LOGIN_SOURCES_MAX,
       ttl: LOGIN_FORGET_MS,
+      // Asks the clock every time, instead of a timer of its own.
+      ttlResolution: 0,
       perf: { now: () => parts.clock.monotonic() },
     })
   }

@@ -46,6 +46,8 @@ export class Logins {
     this.#remembered = new LRUCache({
       max: LOGIN_REMEMBERED_MAX,
       ttl: LOGIN_REMEMBERED_MS,
+      // Asks the clock every time, instead of a timer of its own.
+      ttlResolution: 0,
       perf: { now: () => parts.clock.monotonic() },
     })
   }
