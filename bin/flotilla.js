@@ -1,12 +1,12 @@
 #!/usr/bin/env node
 // Plain JavaScript that any Node can parse, so that an old one gets a sentence and not a syntax error.
 import { spawn } from 'node:child_process'
-import { existsSync, readdirSync, statSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { isCurrent, root } from './built.js'
 
 const NODE_MIN = [22, 22, 2]
-const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const words = process.argv.slice(2)
 
 if (isOldNode()) {
@@ -21,8 +21,7 @@ if (isOldNode()) {
     process.exitCode = 1
   }
 } else {
-  const built = join(root, 'dist/src/main.js')
-  const { main } = await import(isCurrent(built) ? built : join(root, 'src/main.ts'))
+  const { main } = await import(join(root, isCurrent() ? 'dist/src/main.js' : 'src/main.ts'))
   process.exitCode = await main(words)
 }
 
@@ -30,18 +29,6 @@ function isOldNode() {
   const found = process.versions.node.split('.').map(Number)
   const at = NODE_MIN.findIndex((part, index) => part !== found[index])
   return at >= 0 && found[at] < NODE_MIN[at]
-}
-
-/** In a checkout the sources may be newer than what was built from them; an installed package has no sources. */
-function isCurrent(built) {
-  if (!existsSync(built)) return false
-  if (!existsSync(join(root, 'src/main.ts'))) return true
-  const time = statSync(built).mtimeMs
-  return ['src', 'cluster'].every((folder) =>
-    readdirSync(join(root, folder), { recursive: true }).every(
-      (file) => !file.endsWith('.ts') || statSync(join(root, folder, file)).mtimeMs <= time,
-    ),
-  )
 }
 
 /** The same words in another Node; signals go on to it, its end is ours. */

@@ -1,0 +1,3 @@
+export const root: string
+/** Whether what was built is to be run. */
+export function isCurrent(): boolean
