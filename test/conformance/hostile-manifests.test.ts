@@ -61,6 +61,14 @@ describe('a manifest', () => {
     refused(answer, 413, 'SIZE_INVALID')
   })
 
+  it('too large leaves the connection fit for the next request', async () => {
+    const body = ' '.repeat(3 * MANIFEST_BYTES_MAX)
+    const head = `PUT /v2/team/hostile/manifests/x HTTP/1.1\r\nhost: x\r\ncontent-type: ${OCI_MANIFEST}\r\n`
+    const next = 'GET /v2/ HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n'
+    const got = await raw(`${head}content-length: ${body.length}\r\n\r\n${body}${next}`)
+    expect(got.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 413', 'HTTP/1.1 200'])
+  })
+
   it('of just the limit is read', async () => {
     const image = await client.image('team/hostile')
     const text = JSON.stringify(image)

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { OciClient } from '../support/oci-client.ts'
+import { OciClient, sha256 } from '../support/oci-client.ts'
 import { openAccess, type ServerUnderTest, startRegistry } from '../support/registry.ts'
 
 let server: ServerUnderTest
@@ -76,6 +76,21 @@ describe('the tags of a repository', () => {
       expect(await pages(`${list}?n=${n}`, 'tags')).toEqual([TAGS])
     },
   )
+
+  it('come a thousand at a time at most, whatever is asked for', async () => {
+    const text = JSON.stringify(await client.image('team/many'))
+    const tags = Array.from({ length: 1050 }, (_, at) => `t${String(at).padStart(4, '0')}`)
+    for (let from = 0; from < tags.length; from += 100) {
+      const query = tags.slice(from, from + 100).map((tag) => `tag=${tag}`)
+      await client.pushManifest('team/many', `${sha256(text)}?${query.join('&')}`, text)
+    }
+    for (const query of ['', '?n=1000000000000', '?n=1001']) {
+      const got = await pages(`/v2/team/many/tags/list${query}`, 'tags')
+      expect(got.map((page) => page.length)).toEqual([1000, 50])
+      expect(got.flat()).toEqual(tags)
+    }
+    await client.send('DELETE', `/v2/team/many/manifests/${sha256(text)}`)
+  })
 
   it.each(['-1', 'NaN', '', 'x', '1.5', '1e3', '0x10', '9'.repeat(16), '1&n=2', '%00'])(
     'for n=%s are refused',

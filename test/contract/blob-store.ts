@@ -145,6 +145,20 @@ export function describeBlobStore(name: string, open: () => Promise<BlobStoreUnd
       await blob!.close()
     })
 
+    it('never mixes the bytes of a reader that left with those of one that reads on', async () => {
+      const left = await store.open(await put(Buffer.alloc(8 * MiB, 0xaa)))
+      const stays = await store.open(await put(Buffer.alloc(4 * MiB, 0xbb)))
+      const expected = Buffer.alloc(4 * MiB, 0xbb)
+      for (let round = 0; round < 60; round++) {
+        const leaving = left!.stream()[Symbol.asyncIterator]()
+        await leaving.next()
+        const [, got] = await Promise.all([leaving.return?.(), gather(stays!.stream())])
+        expect(got.equals(expected)).toBe(true)
+      }
+      await left!.close()
+      await stays!.close()
+    })
+
     it('takes the pieces of a staged blob in any order', async () => {
       const bytes = randomBytes(3 * MiB)
       const staged = await store.stage()

@@ -119,3 +119,36 @@ describe('a tag', () => {
     })
   })
 })
+
+describe('pushing a manifest while one of its blobs is deleted', () => {
+  it('never makes a manifest after its blob has gone', async () => {
+    const config = Buffer.from('{}')
+    const digest = digestOf(config)
+    const { key } = placeOf(under.journal.tables, name)
+    const order: string[] = []
+    under.journal.onChange((changes) => {
+      for (const { table, row } of changes) {
+        if (table === 'links' || table === 'manifests') order.push(`${table} ${row ? 'here' : 'gone'}`)
+      }
+    })
+    for (let round = 0; round < 30; round++) {
+      await under.registry.blobs.link(name, digest, config.length, 'alice')
+      order.length = 0
+      const bytes = Buffer.from(
+        JSON.stringify({
+          schemaVersion: 2,
+          mediaType: 'application/vnd.oci.image.manifest.v1+json',
+          config: { mediaType: 'application/vnd.oci.empty.v1+json', digest, size: 2 },
+          layers: [],
+          annotations: { round: String(round) },
+        }),
+      )
+      const push = under.registry.manifests.put(name, { bytes, contentType: undefined, tags: [] }, 'alice')
+      const [pushed] = await Promise.allSettled([push, under.registry.blobs.delete(name, digest, 'bob')])
+      const made = under.journal.tables.get('manifests', inRepository(key, digestOf(bytes)))
+      expect(made !== undefined).toBe(pushed.status === 'fulfilled')
+      if (made) expect(order).toEqual(['manifests here', 'links gone'])
+      else expect(pushed).toMatchObject({ reason: { code: 'MANIFEST_BLOB_UNKNOWN' } })
+    }
+  })
+})
