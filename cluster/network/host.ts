@@ -81,7 +81,7 @@ export class Host implements Network, InviteeNetwork {
   readonly #serving: Serving
   readonly #dialer: MemberDialer
   readonly #links = new Links()
-  readonly #handlers: Handler[] = []
+  readonly #handlers = new Map<string, Handler>()
   #stopping = new AbortController()
   #running: Running | undefined
 
@@ -122,7 +122,7 @@ export class Host implements Network, InviteeNetwork {
     const gossip = new Gossip(node.services.pubsub, this.#topics, roster, log)
     node.addEventListener('connection:close', ({ detail }) => this.#onClose(detail))
     node.addEventListener('peer:identify', ({ detail }) => this.#onAnswer(detail.connection))
-    for (const handler of this.#handlers) await this.#register(node, handler)
+    for (const handler of this.#handlers.values()) await this.#register(node, handler)
     try {
       await node.start()
     } catch (error) {
@@ -219,7 +219,7 @@ export class Host implements Network, InviteeNetwork {
   }
 
   async #handle(handler: Handler): Promise<void> {
-    this.#handlers.push(handler)
+    this.#handlers.set(handler.protocol, handler)
     if (this.#running) await this.#register(this.#running.node, handler)
   }
 
@@ -235,6 +235,8 @@ export class Host implements Network, InviteeNetwork {
       maxInboundStreams: PROTOCOL_STREAMS_MAX,
       maxOutboundStreams: PROTOCOL_STREAMS_MAX,
       runOnLimitedConnection: invited,
+      // A room that starts again serves in the place of its former self.
+      force: true,
     })
   }
 

@@ -4,7 +4,7 @@ import { privateKeyFromRaw } from '@libp2p/crypto/keys'
 import type { Ed25519PrivateKey } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { Fault } from '../../src/errors.ts'
-import { writeDurably } from '../durable-file.ts'
+import { writeDurable } from '../../src/runtime/durable-file.ts'
 import type { NodeId } from './network.ts'
 
 /** Who this node is: one Ed25519 key, as libp2p wants it and as node:crypto signs fastest with it. */
@@ -39,7 +39,7 @@ export async function createIdentity(path: string): Promise<Identity> {
   if (await stat(path).catch(() => undefined))
     throw new Fault('IDENTITY_EXISTS', `a node identity is already at ${path}`, { path })
   const { privateKey } = generateKeyPairSync('ed25519')
-  await writeDurably(path, privateKey.export({ type: 'pkcs8', format: 'pem' }))
+  await writeDurable(path, privateKey.export({ type: 'pkcs8', format: 'pem' }), 0o600)
   return identityOf(privateKey)
 }
 

@@ -36,7 +36,9 @@ export class KeyringProtector implements ConnectionProtector {
     return this.#used.get(connection.timeline)
   }
 
-  /** @throws Fault WIRE_KEY_UNKNOWN where a dialler has a key that is not in the ring */
+  /**
+   * @throws Fault WIRE_REFUSED where the other side, busy, hangs up at once; WIRE_KEY_UNKNOWN where a dialler has a key that is not in the ring
+   */
   async protect(connection: MessageStream, options: AbortOptions = {}): Promise<MessageStream> {
     const socket = connection as MultiaddrConnection
     const bytes = byteStream(socket)
@@ -44,7 +46,9 @@ export class KeyringProtector implements ConnectionProtector {
     const [nonce] = await Promise.all([
       bytes.read({ bytes: NONCE_BYTES, ...options }),
       bytes.write(localNonce, options),
-    ])
+    ]).catch((error: unknown) => {
+      throw new Fault('WIRE_REFUSED', 'the other side hung up before the handshake began', {}, error)
+    })
     const remoteNonce = nonce.subarray()
     if (socket.direction === 'outbound') {
       const key = this.#keys.outbound()

@@ -46,6 +46,8 @@ export function wire(protector: KeyringProtector) {
   const muxer = yamux({
     maxInboundStreams: CONNECTION_STREAMS_MAX,
     maxOutboundStreams: CONNECTION_STREAMS_MAX,
+    // The dialler may have opened many before our side of the upgrade is through; the default of 10 cuts it off.
+    maxEarlyStreams: CONNECTION_STREAMS_MAX,
     streamOptions: {
       maxStreamWindowSize: STREAM_WINDOW_BYTES_MAX,
       maxReadBufferLength: STREAM_BUFFER_BYTES_MAX,
