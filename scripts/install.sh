@@ -12,7 +12,7 @@ install_packages() {
   need node
   need npm
   need git
-  if ! node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)'; then
+  if ! node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)'; then
     say "$(basename "$0"): Node $(node -v) is too old. Install Node 20 or newer, then run this again."
     exit 1
   fi

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { join, resolve } from 'node:path'
 import { isCurrent } from '../../bin/built.js'
+import { quoted } from '../../src/cli/setting-flags.ts'
 import { readArguments, USAGE } from './arguments.ts'
 import { clientLines, shorter } from './client-lines.ts'
 import { type Admin, LocalCluster } from './cluster.ts'
@@ -11,6 +12,7 @@ import { LocalState } from './state.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const NODES_DEFAULT = 3
+const DIR_DEFAULT = join(root, '.flotilla/up')
 
 const asked = readArguments(process.argv.slice(2))
 if (asked === 'help') {
@@ -20,7 +22,7 @@ if (asked === 'help') {
   process.exitCode = 2
 } else {
   const progress = new Progress()
-  const dir = asked.dir === undefined ? join(root, '.flotilla/up') : resolve(asked.dir)
+  const dir = asked.dir === undefined ? DIR_DEFAULT : resolve(asked.dir)
   const state = new LocalState(dir)
   const cluster = new LocalCluster(state, progress)
   try {
@@ -31,9 +33,12 @@ if (asked === 'help') {
     }
     if (asked.fresh) state.wipe()
     if (asked.command === 'up') {
-      if (!isCurrent()) await progress.step('building', build)
-      const running = cluster.nodes().length
-      const { nodes, admin } = await cluster.up(Math.max(asked.nodes ?? NODES_DEFAULT, running))
+      const there = cluster.nodes()
+      const wanted = Math.max(asked.nodes ?? NODES_DEFAULT, there.length)
+      const isUp = there.length === wanted && there.every((node) => node.facts.member && node.isRunning())
+      if (isUp) progress.say('it runs already')
+      else if (!isCurrent()) await progress.step('building', build)
+      const { nodes, admin } = await cluster.up(wanted)
       const image = writeExampleImage(join(dir, 'example'))
       const lines = asked.json ? jsonLine(nodes, admin) : report(nodes, admin, image, dir)
       process.stdout.write(`${lines}\n`)
@@ -104,6 +109,6 @@ function report(
     'See who is there and what travelled, and stop:',
     '',
     `  ${flotilla} status`,
-    `  ${shorter(join(root, 'scripts/up'))} down`,
+    `  ${shorter(join(root, 'scripts/up'))} down${dir === DIR_DEFAULT ? '' : ` --dir ${quoted(shorter(dir))}`}`,
   ].join('\n')
 }
