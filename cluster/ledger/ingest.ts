@@ -1,7 +1,7 @@
 import { type Fault, isFault } from '../../src/errors.ts'
 import type { CheckedEntry, Sequencer } from '../../src/journal/sequencer.ts'
 import type { Logger } from '../../src/runtime/logger.ts'
-import { INGEST_BATCH_BLOCKS_MAX, INGEST_BATCH_BYTES_MAX } from '../limits.ts'
+import { INGEST_BATCH_BLOCKS_MAX, INGEST_BATCH_OPS_MAX } from '../limits.ts'
 import type { NodeId } from '../network/network.ts'
 import type { Forks } from './forks.ts'
 import { IngestView } from './ingest-view.ts'
@@ -46,7 +46,7 @@ export class Ingest {
   readonly #refusals = new Map<string, number>()
   #turn: Promise<unknown> = Promise.resolve()
   #batch: { block: Block; checked: CheckedEntry }[] = []
-  #batchBytes = 0
+  #batchOps = 0
 
   constructor(parts: IngestParts) {
     this.#parts = parts
@@ -162,9 +162,9 @@ export class Ingest {
         const stored = { hash, depth: entry.depth, bytes }
         const heads = encodeHeads(hash, block.next === undefined ? [] : [block.next])
         this.#batch.push({ block, checked: { entry, writes: blockWrites(feed, entry.seq, stored, heads) } })
-        this.#batchBytes += bytes.length
+        this.#batchOps += entry.ops.length
         this.#view.advance(block)
-        if (this.#batchBytes >= INGEST_BATCH_BYTES_MAX) await this.#flush(tally)
+        if (this.#batchOps >= INGEST_BATCH_OPS_MAX) await this.#flush(tally)
       }
     }
   }
@@ -194,7 +194,7 @@ export class Ingest {
 
   #clear(): void {
     this.#batch = []
-    this.#batchBytes = 0
+    this.#batchOps = 0
     this.#view.reset()
   }
 

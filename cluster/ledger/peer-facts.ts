@@ -1,5 +1,7 @@
+import type { FeedId } from '../../src/journal/op.ts'
 import type { MemberStatus } from '../../src/registry/topology.ts'
 import type { Clock } from '../../src/runtime/clock.ts'
+import type { Logger } from '../../src/runtime/logger.ts'
 import type { NodeId } from '../network/network.ts'
 import { type Difference, differenceOf, type Heads, type Position } from './position.ts'
 
@@ -16,19 +18,27 @@ interface Facts {
 /** How each peer stood against us when we last compared. */
 export class PeerFacts {
   readonly #clock: Clock
+  readonly #log: Logger
+  readonly #isForked: (feed: FeedId) => boolean
   readonly #facts = new Map<NodeId, Facts>()
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, log: Logger, isForked: (feed: FeedId) => boolean) {
     this.#clock = clock
+    this.#log = log
+    this.#isForked = isForked
   }
 
   /** @param there undefined where the digests were equal, and so the heads */
   record(peer: NodeId, here: Position, there: Heads | undefined, stateHash: string): void {
-    const difference = there ? differenceOf(here.heads, there) : { ours: 0, theirs: 0 }
+    const difference = there ? differenceOf(here.heads, there, this.#isForked) : { ours: 0, theirs: 0 }
     const atMs = this.#clock.monotonic()
-    // Equal counts with unequal hashes of entries (a fork) are not the same state either.
     const sameState = there === undefined && stateHash === here.stateHash
+    const before = this.#facts.get(peer)
     this.#facts.set(peer, { atMs, difference, stateHash, sameState })
+    if (there === undefined && !sameState && before?.sameState !== false) {
+      const facts = { peer, ours: here.stateHash, theirs: stateHash }
+      this.#log.error(facts, 'the same entries gave other tables there: one of the two nodes is damaged')
+    }
   }
 
   /** Milliseconds since the last comparison; infinite where there was none. */

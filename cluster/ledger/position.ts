@@ -34,12 +34,16 @@ export interface Difference {
   readonly theirs: number
 }
 
-export function differenceOf(here: Heads, there: Heads): Difference {
-  return { ours: lacking(here, there), theirs: lacking(there, here) }
+/** Forked feeds are left out: what differs there will stay. */
+export function differenceOf(here: Heads, there: Heads, isForked: (feed: FeedId) => boolean): Difference {
+  return { ours: lacking(here, there, isForked), theirs: lacking(there, here, isForked) }
 }
 
-function lacking(of: Heads, against: Heads): number {
-  return [...against].reduce((sum, [feed, { seq }]) => sum + Math.max(0, seq - (of.get(feed)?.seq ?? 0)), 0)
+function lacking(of: Heads, against: Heads, isForked: (feed: FeedId) => boolean): number {
+  return [...against].reduce(
+    (sum, [feed, { seq }]) => (isForked(feed) ? sum : sum + Math.max(0, seq - (of.get(feed)?.seq ?? 0))),
+    0,
+  )
 }
 
 /**

@@ -160,13 +160,18 @@ export class ReplicatedJournal implements Journal {
     return this.#position
   }
 
+  /** The feed goes no further here, for its author signed two entries of one number. */
+  isForked(feed: FeedId): boolean {
+    return this.#forks.has(feed)
+  }
+
   /** What to ask a peer for that stands there. */
   wanted(there: Heads): FeedRange[] {
     return rangesWanted(
       this.position().heads,
       there,
       (feed, seq) => this.#feeds.at(feed, seq)?.hash,
-      (feed) => this.#forks.has(feed),
+      (feed) => this.isForked(feed),
     )
   }
 

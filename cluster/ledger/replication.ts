@@ -37,7 +37,7 @@ export class Replication implements Startable {
   constructor(parts: ReplicationParts) {
     const { journal, network, log } = parts
     this.#parts = parts
-    this.#facts = new PeerFacts(parts.clock)
+    this.#facts = new PeerFacts(parts.clock, log, (feed) => journal.isForked(feed))
     this.#catchUp = new CatchUp({ ...parts, facts: this.#facts })
     this.#gossip = new EntryGossip(journal, network, parts.timers, log, (peer) =>
       this.#catchUp.incomplete(peer),

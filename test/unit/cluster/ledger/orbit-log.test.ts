@@ -1,5 +1,6 @@
 import { Entry } from '@orbitdb/core'
-import { expect, test } from 'vitest'
+import { ClassicLevel } from 'classic-level'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { verifierOf } from '../../../../cluster/ledger/orbit-identity.ts'
 import { openFeed } from '../../../../cluster/ledger/orbit-log.ts'
 import { decodeEntry } from '../../../../src/journal/entry.ts'
@@ -80,6 +81,20 @@ test('entry, index, head and table rows of a commit are one batch, and the answe
       'state-hash',
     ]),
   )
+})
+
+test('every batch, of one’s own entries or others’, is on stable storage before it counts', async () => {
+  const { founder, others } = await fleet(1)
+  const [reader] = others as [Site]
+  const batch = vi.spyOn(ClassicLevel.prototype, 'batch')
+  onTestFinished(() => batch.mockRestore())
+  await write(founder, 2)
+  await reader.journal.take(founder.blocks, 'x')
+  expect(batch.mock.calls.map(([, options]) => options)).toEqual([
+    { sync: true },
+    { sync: true },
+    { sync: true },
+  ])
 })
 
 test('callers that come together share one batch', async () => {
