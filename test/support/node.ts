@@ -40,7 +40,7 @@ export interface TestNode {
   readonly api: ApiParts
 }
 
-export function assemble(site: Site, { clock }: Sites, topology: Topology = noTopology): TestNode {
+export function assemble(site: Site, { clock }: Sites, topology: Topology = obedient): TestNode {
   const random = systemRandom
   const { tables } = site
   const passwords = new Passwords({ random })
@@ -175,9 +175,22 @@ export function basic(name: string, password: string): string {
   return `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`
 }
 
-const noTopology: Topology = {
-  status: () => Promise.reject(new Error('not in this test')),
-  invite: () => Promise.reject(new Error('not in this test')),
-  evict: () => Promise.reject(new Error('not in this test')),
-  leave: () => Promise.reject(new Error('not in this test')),
+/** A cluster that does as it is told: what is tested here is who may tell it. */
+const obedient: Topology = {
+  status: async () => ({ self: 'this-node' }) as never,
+  invite: async () => ({ id: 'i', invite: 'text', expiresAt: 'later' }),
+  evict: async () => {},
+  leave: async () => {},
+}
+
+/** A node, and one that was admitted by it and has learned all it knows: the same is asked of both. */
+export async function originAndReplica(
+  sites: Sites,
+  lay: (origin: TestNode) => Promise<void>,
+): Promise<{ origin: TestNode; replica: TestNode }> {
+  const origin = await founded(sites)
+  const replica = assemble(await sites.admit(origin.site), sites)
+  await lay(origin)
+  await replica.site.learn(origin.site)
+  return { origin, replica }
 }

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
-import { parseStrictJson } from '../../oci/json.ts'
+import { Fault } from '../../errors.ts'
+import { type Json, parseStrictJson } from '../../oci/json.ts'
 
 /** The largest body is a project with all its settings; this is ten of them. */
 const API_BODY_BYTES_MAX = 64 * 1024
@@ -13,10 +14,19 @@ export function acceptJson(scope: FastifyInstance): void {
     (_request, body, done) => {
       try {
         // Clients name the type of bodies they do not send.
-        done(null, body.length === 0 ? undefined : parseStrictJson(body as Buffer))
+        const value = body.length === 0 ? undefined : parseStrictJson(body as Buffer)
+        refusePrototypes(value)
+        done(null, value)
       } catch (error) {
         done(error as Error)
       }
     },
   )
+}
+
+/** A key that means an object's prototype is in no body; some readers drop it, and nothing is dropped here. */
+function refusePrototypes(value: Json | undefined): void {
+  if (typeof value !== 'object' || value === null) return
+  if (Object.hasOwn(value, '__proto__')) throw new Fault('BAD_REQUEST', 'body: __proto__ is no field')
+  for (const inner of Object.values(value)) refusePrototypes(inner)
 }

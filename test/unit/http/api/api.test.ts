@@ -354,7 +354,7 @@ describe('members', () => {
   test('of one project are nobody in another', async () => {
     await client.send('POST', `${API}/projects`, { as: 'bob', body: { project_name: 'bobs2' } })
     const [member] = items(await client.send('GET', `${API}/projects/team/members`, { as: 'alice' }))
-    const url = `${API}/projects/bobs2/members/${member?.['id']}`
+    const url = `${API}/projects/bobs2/members/${String(member?.['id'])}`
     for (const method of ['GET', 'DELETE']) {
       expect((await client.send(method, url, { as: 'bob' })).status).toBe(404)
     }
