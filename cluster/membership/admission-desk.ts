@@ -5,7 +5,7 @@ import type { Random } from '../../src/runtime/random.ts'
 import type { Startable } from '../../src/runtime/startable.ts'
 import type { Timers } from '../../src/runtime/timers.ts'
 import { INVITE_MEMORY_MS, INVITE_MS_DEFAULT, INVITE_MS_MAX } from '../limits.ts'
-import type { InviteeNetwork } from '../network/host.ts'
+import type { InviteeNetwork } from '../network/invitee-network.ts'
 import type { Keyring } from '../network/keyring.ts'
 import type { Channel, NodeId } from '../network/network.ts'
 import {

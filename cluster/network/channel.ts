@@ -82,7 +82,8 @@ export class StreamChannel implements Channel {
     try {
       await this.#stream.close()
     } catch (error) {
-      this.#stream.abort(error as Error)
+      // libp2p rejects with the close event itself, which is no Error.
+      this.#stream.abort(this.#broken(error))
     }
   }
 

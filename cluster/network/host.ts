@@ -20,6 +20,7 @@ import { MemberGater } from './gater.ts'
 import { Gossip } from './gossip.ts'
 import { GossipMeter } from './gossip-meter.ts'
 import type { Identity } from './identity.ts'
+import type { InviteeNetwork } from './invitee-network.ts'
 import type { Keyring } from './keyring.ts'
 import { KeyringProtector } from './keyring-protector.ts'
 import { buildNode, type MemberNode } from './libp2p-node.ts'
@@ -46,14 +47,6 @@ export interface HostComponents {
   readonly random: Random
   readonly timers: Timers
   readonly log: Logger
-}
-
-/** What the admission desk needs of the host. */
-export interface InviteeNetwork {
-  readonly self: NodeId
-  addresses(): string[]
-  /** Serves holders of an invite, on the connection made with the invite's key, and nobody else. */
-  handleInvited(protocol: string, serve: (channel: Channel, inviteId: string) => Promise<void>): Promise<void>
 }
 
 interface Handler {
