@@ -76,7 +76,8 @@ test('a stranger with a wrong network key is refused at once and learns nothing'
   const { node } = await stranger({ id: 'network', key: networkKey() })
   const startedAt = performance.now()
   await expect(node.dial(multiaddr(a!.host.addresses()[0]))).rejects.toThrow()
-  expect(performance.now() - startedAt).toBeLessThan(500)
+  // Not at the end of the time a handshake may take, 5 s.
+  expect(performance.now() - startedAt).toBeLessThan(2_000)
   expect(a!.host.libp2p.getConnections()).toHaveLength(2)
 })
 
