@@ -16,7 +16,7 @@ import type { Transfers } from './transfers.ts'
 import { Places, within } from './waiting.ts'
 
 /** What this node has of a blob that is still on its way here. */
-export interface Partial {
+export interface PartialBlob {
   /** Unknown while the fetch still looks for a holder. */
   readonly size: number | undefined
   readonly torrent: Torrent | undefined
@@ -28,7 +28,7 @@ export interface AnsweringComponents {
   readonly transfers: Transfers
   readonly timers: Timers
   readonly mayHold: (member: NodeId, digest: Digest) => boolean
-  readonly fetching: (digest: Digest) => Partial | undefined
+  readonly fetching: (digest: Digest) => PartialBlob | undefined
 }
 
 /** The answering end of the blob protocol. */

@@ -159,6 +159,8 @@ export class Assembly implements PieceBytes {
     }
     this.#readers.add(reader)
     try {
+      // Of nothing, too, only the digest proves that it is all.
+      if (range.first > range.last) await this.#readableEnd(range.first, range.last, signal)
       for (let position = range.first; position <= range.last; ) {
         const end = await this.#readableEnd(position, range.last, signal)
         const bytes = Buffer.allocUnsafe(end - position)

@@ -1,21 +1,18 @@
 import { Fault } from '../../src/errors.ts'
 import type { Digest } from '../../src/oci/digest.ts'
 import type { Logger } from '../../src/runtime/logger.ts'
-import type { Timers } from '../../src/runtime/timers.ts'
-import type { Network, NodeId } from '../network/network.ts'
+import type { NodeId } from '../network/network.ts'
 import type { Assembly } from './assembly.ts'
 import type { Distrust } from './distrust.ts'
 import type { Holders } from './holders.ts'
-import { Line } from './line.ts'
+import type { Line } from './line.ts'
 import { isPiece, type Torrent } from './torrent.ts'
 import type { Transfers } from './transfers.ts'
 
 export interface DirectComponents {
-  readonly network: Network
   readonly transfers: Transfers
   readonly distrust: Distrust
   readonly logger: Logger
-  readonly timers: Timers
 }
 
 /** Fills the gaps of one blob over streams, from one holder after the other. */
@@ -64,6 +61,7 @@ export class Direct {
       } else if (askedAgain) {
         throw new Fault('BLOB_FETCH_FAILED', 'no reachable member is left that has the blob', {
           digest: this.#digest,
+          exhausted: true,
         })
       } else {
         askedAgain = true
@@ -75,10 +73,10 @@ export class Direct {
   }
 
   async #fillFrom(member: NodeId, torrent: Torrent | undefined, signal: AbortSignal): Promise<void> {
-    const { network, timers, logger } = this.#components
+    const { logger } = this.#components
     let line: Line | undefined
     try {
-      line = await Line.open(network, timers, member, signal)
+      line = await this.#holders.line(member, signal)
       for (let gap = this.#assembly.firstGap(); gap; gap = this.#assembly.firstGap()) {
         const first = gap.first * this.#assembly.pieceLength
         const last = Math.min((gap.last + 1) * this.#assembly.pieceLength, this.#assembly.size) - 1

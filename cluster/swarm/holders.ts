@@ -1,6 +1,7 @@
 import type { Digest } from '../../src/oci/digest.ts'
 import type { Logger } from '../../src/runtime/logger.ts'
 import type { Timers } from '../../src/runtime/timers.ts'
+import type { Roster } from '../membership/roster.ts'
 import type { Network, NodeId } from '../network/network.ts'
 import type { Distrust } from './distrust.ts'
 import { ASK_AGAIN_MS, ASK_AGAIN_TIMES_MAX, ASKS_CONCURRENT_MAX } from './limits.ts'
@@ -18,6 +19,7 @@ export interface Holder {
 
 export interface HoldersComponents {
   readonly network: Network
+  readonly roster: Roster
   readonly timers: Timers
   readonly logger: Logger
   readonly distrust: Distrust
@@ -34,6 +36,7 @@ export class Holders {
   readonly #asking = new Map<NodeId, Promise<void>>()
   readonly #places = new Places(ASKS_CONCURRENT_MAX)
   readonly #signal: AbortSignal
+  #spare: Line | undefined
 
   /** @param signal ends all questions, and the listening for members that connect */
   constructor(components: HoldersComponents, digest: Digest, signal: AbortSignal) {
@@ -83,9 +86,24 @@ export class Holders {
   async first(signal: AbortSignal): Promise<Holder | undefined> {
     for (;;) {
       const holder = this.list().find((holder) => holder.size !== undefined)
-      if (holder || this.#asking.size === 0) return holder
+      if (holder || (this.#asking.size === 0 && !this.#isLonely())) return holder
       await this.change.next(signal)
     }
+  }
+
+  /** A line to a holder: the one it was asked on, where that still stands. The caller ends it. */
+  async line(member: NodeId, signal: AbortSignal): Promise<Line> {
+    const spare = this.#spare
+    if (spare?.member !== member)
+      return Line.open(this.#components.network, this.#components.timers, member, signal)
+    this.#spare = undefined
+    return spare
+  }
+
+  /** The fetch is over. */
+  close(): void {
+    this.#spare?.abort(new Error('the fetch is over'))
+    this.#spare = undefined
   }
 
   /** A question is open. */
@@ -96,6 +114,15 @@ export class Holders {
   /** Resolves when no question is open any more. */
   async settled(): Promise<void> {
     await Promise.allSettled(this.#asking.values())
+  }
+
+  /** Members exist, but none is connected yet: the node has just started, or its network has just come back. */
+  #isLonely(): boolean {
+    const { network, roster } = this.#components
+    return (
+      network.connected().length === 0 &&
+      roster.members().some(({ id }) => id !== network.self && roster.isMember(id))
+    )
   }
 
   async #ask(member: NodeId): Promise<void> {
@@ -118,7 +145,10 @@ export class Holders {
         if (size !== undefined || times >= ASK_AGAIN_TIMES_MAX) break
         await timers.sleep(ASK_AGAIN_MS, this.#signal)
       }
-      await line.close()
+      // The first that has it all is most likely the one to be asked more.
+      if (this.#known.get(member)?.have === 'whole' && !this.#spare && !this.#signal.aborted)
+        this.#spare = line
+      else await line.close()
     } catch (error) {
       line?.abort(error as Error)
       if (this.#signal.aborted) return

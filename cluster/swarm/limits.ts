@@ -23,6 +23,8 @@ export const HAVE_TIMEOUT_MS = 5_000
 export const FRAME_TIMEOUT_MS = 15_000
 /** While a holder still hashes the pieces it says so this often: below FRAME_TIMEOUT_MS. */
 export const PIECES_PENDING_INTERVAL_MS = 3_000
+/** Hashing 100 GiB; who takes longer than this is passed over. */
+export const PIECES_TIMEOUT_MS = 5 * 60_000
 /** Questions one fetch has open at a time: a stream each. */
 export const ASKS_CONCURRENT_MAX = 16
 /** A member that is itself still looking is asked again this many times before it counts as lacking the blob. */
@@ -67,6 +69,8 @@ export const CONNECTIONS_MAX = 512
 export const CONNECTIONS_UNKNOWN_MAX = 64
 /** One member's share: a connection is one blob. */
 export const CONNECTIONS_PER_MEMBER_MAX = 128
+/** Strangers are told of in the log once in this time. */
+export const REFUSAL_LOG_INTERVAL_MS = 10_000
 /** TLS and the first 48 bytes of the torrent wire must come within this. */
 export const HANDSHAKE_TIMEOUT_MS = 10_000
 /** Requests (16 KiB) a peer may have open: 4 MiB bound what waits in a seeder's memory per connection. */

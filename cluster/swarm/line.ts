@@ -11,7 +11,7 @@ import {
   parsePieces,
   parseRead,
 } from './blob-protocol.ts'
-import { FRAME_TIMEOUT_MS, HAVE_TIMEOUT_MS } from './limits.ts'
+import { FRAME_TIMEOUT_MS, HAVE_TIMEOUT_MS, PIECES_TIMEOUT_MS } from './limits.ts'
 import { piecesBytesOf, type Torrent, torrentOf } from './torrent.ts'
 import { within } from './waiting.ts'
 
@@ -44,7 +44,11 @@ export class Line {
    * The blob's torrent as this member knows it. Nothing in it but the hashes is the member's word: the rest
    * follows from the digest and the size.
    */
-  async torrent(digest: Digest, size: number, signal: AbortSignal): Promise<Torrent> {
+  torrent(digest: Digest, size: number, signal: AbortSignal): Promise<Torrent> {
+    return within(this.#timers, PIECES_TIMEOUT_MS, signal, (signal) => this.#torrent(digest, size, signal))
+  }
+
+  async #torrent(digest: Digest, size: number, signal: AbortSignal): Promise<Torrent> {
     await this.#send({ ask: 'pieces', digest }, signal)
     for (;;) {
       const answer = parsePieces(await this.#receive(FRAME_TIMEOUT_MS, signal))

@@ -134,10 +134,15 @@ export class Sessions {
       await blob.close()
       return undefined
     }
-    const init = { complete: true, front: () => undefined }
-    const active = this.#join(torrent, new HeldBytes(blob), init, NO_EVENTS, () => blob.close())
-    this.#sleepWhenIdle(active)
-    return active
+    try {
+      const init = { complete: true, front: () => undefined }
+      const active = this.#join(torrent, new HeldBytes(blob), init, NO_EVENTS, () => blob.close())
+      this.#sleepWhenIdle(active)
+      return active
+    } catch (error) {
+      await blob.close()
+      throw error
+    }
   }
 
   #join(

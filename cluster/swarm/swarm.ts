@@ -102,15 +102,16 @@ export class Swarm implements BlobSource, Startable {
   }
 
   async start(): Promise<void> {
-    const stopping = new AbortController()
-    this.#stopping = stopping
+    const served = this.#stopping !== undefined
+    this.#stopping = new AbortController()
     await this.#shelf.start()
     await this.#engine.start()
     this.#sessions.start()
     await this.#transport.start()
-    await this.#components.network.handle(BLOB_PROTOCOL, (channel) =>
-      this.#answering.serve(channel, stopping.signal),
-    )
+    if (served) return // a network keeps its handlers
+    await this.#components.network.handle(BLOB_PROTOCOL, async (channel) => {
+      if (this.#stopping) await this.#answering.serve(channel, this.#stopping.signal)
+    })
   }
 
   async stop(): Promise<void> {
@@ -152,12 +153,12 @@ export class Swarm implements BlobSource, Startable {
     const held = this.#fetching(digest) ? undefined : await this.#components.blobs.stat(digest)
     if (held) return this.#held(digest, held.size)
     const fetch = this.#fetching(digest) ?? this.#begin(digest)
-    return abortable(fetch.found, signal)
+    return abortable(fetch.incoming.found, signal)
   }
 
   #fetching(digest: Digest): Fetch | undefined {
     const fetch = this.#fetches.get(digest)
-    return fetch?.over ? undefined : fetch
+    return fetch?.incoming.over ? undefined : fetch
   }
 
   #begin(digest: Digest): Fetch {
@@ -194,8 +195,7 @@ export class Swarm implements BlobSource, Startable {
     try {
       giveBack = await this.#places.take(signal)
     } catch (error) {
-      fetch.refuse(error)
-      return
+      return fetch.fail(error)
     }
     await fetch.run(signal).finally(giveBack)
   }

@@ -13,6 +13,7 @@ import {
   CONNECTIONS_PER_MEMBER_MAX,
   CONNECTIONS_UNKNOWN_MAX,
   HANDSHAKE_TIMEOUT_MS,
+  REFUSAL_LOG_INTERVAL_MS,
 } from './limits.ts'
 import { within } from './waiting.ts'
 
@@ -58,6 +59,8 @@ export class Transport implements Startable {
   readonly #sockets = new Map<TLSSocket, NodeId>()
   #server: Server | undefined
   #unsubscribe = () => {}
+  #refused = 0
+  #callOff = () => {}
 
   constructor(components: TransportComponents, init: TransportInit) {
     this.#roster = components.roster
@@ -86,9 +89,14 @@ export class Transport implements Startable {
       socket.destroy()
     })
     await new Promise<void>((resolve, reject) => {
-      server.once('error', reject)
+      server.once('error', (error) => {
+        const { host, port } = this.#init
+        reject(
+          new Fault('LISTEN_FAILED', `the swarm cannot listen on ${host}:${port}`, { host, port }, error),
+        )
+      })
       server.listen({ host: this.#init.host, port: this.#init.port }, () => {
-        server.off('error', reject)
+        server.removeAllListeners('error')
         resolve()
       })
     })
@@ -98,6 +106,7 @@ export class Transport implements Startable {
 
   async stop(): Promise<void> {
     this.#unsubscribe()
+    this.#callOff()
     const server = this.#server
     this.#server = undefined
     for (const socket of [...this.#unknown, ...this.#sockets.keys()]) socket.destroy()
@@ -180,11 +189,9 @@ export class Transport implements Startable {
         this.#unknown.delete(raw)
       }
     }
-    socket.on('error', (error) => this.#logger.debug({ err: error }, 'swarm: a connection failed'))
     const member = this.#memberOf(socket)
     if (!member) {
-      this.#logger.warn({ from: socket.remoteAddress }, 'swarm: a connection of no member refused')
-      socket.destroy()
+      this.#refuse(socket)
     } else if (this.#count(member) >= CONNECTIONS_PER_MEMBER_MAX) {
       this.#logger.debug({ member }, 'swarm: too many connections of one member')
       socket.destroy()
@@ -192,6 +199,21 @@ export class Transport implements Startable {
       this.#keep(socket, member)
       this.#init.accept(member, socket)
     }
+  }
+
+  #refuse(socket: TLSSocket): void {
+    const from = socket.remoteAddress
+    socket.on('error', () => {})
+    socket.destroy()
+    this.#refused++
+    if (this.#refused > 1) return
+    this.#logger.warn({ from }, 'swarm: a connection of no member refused')
+    // A scan must not fill the log.
+    this.#callOff = this.#timers.after(REFUSAL_LOG_INTERVAL_MS, () => {
+      if (this.#refused > 1)
+        this.#logger.warn({ more: this.#refused - 1 }, 'swarm: connections of no member refused')
+      this.#refused = 0
+    })
   }
 
   /** The current member at the other end: it has just signed the handshake with this key. */
@@ -204,6 +226,7 @@ export class Transport implements Startable {
 
   #keep(socket: TLSSocket, member: NodeId): void {
     socket.setNoDelay(true)
+    socket.on('error', (error) => this.#logger.debug({ member, err: error }, 'swarm: a connection failed'))
     this.#sockets.set(socket, member)
     socket.once('close', () => this.#sockets.delete(socket))
   }

@@ -21,9 +21,8 @@ import {
 } from './webtorrent-private.ts'
 
 const BLOCK_BYTES = 16 * 1024
-/** webtorrent's own bounds of a pipeline, in seconds of what the wire delivers. */
-const PIPELINE_LOW_SECONDS = 0.5
-const PIPELINE_HIGH_SECONDS = 1
+/** A pipeline is filled again at this share of its length: requests go out in batches, not one by one. */
+const PIPELINE_LOW_SHARE = 3 / 4
 
 /** One connection to one member in one torrent. */
 interface Link {
@@ -230,8 +229,8 @@ export class WebTorrentSession implements Session {
   #choose(wire: Wire): void {
     const link = this.#links.get(wire)
     if (!link || this.#missing === 0 || this.#store.waiting > WRITES_WAITING_BYTES_MAX) return
-    if (wire.requests.length >= pipelineOf(wire, PIPELINE_LOW_SECONDS)) return
-    const high = pipelineOf(wire, PIPELINE_HIGH_SECONDS)
+    const high = pipelineOf(wire)
+    if (wire.requests.length >= high * PIPELINE_LOW_SHARE) return
     if (!this.#fill(link, high)) this.#takeFromSlower(link, high)
   }
 
@@ -290,9 +289,9 @@ export class WebTorrentSession implements Session {
   }
 }
 
-/** Blocks to have asked for: what comes in `seconds`, and no more than the other end takes. */
-function pipelineOf(wire: Wire, seconds: number): number {
-  const blocks = 2 + Math.ceil((seconds * wire.downloadSpeed()) / BLOCK_BYTES)
+/** Blocks to have asked for: what comes in a second, as webtorrent has it, and no more than the other end takes. */
+function pipelineOf(wire: Wire): number {
+  const blocks = 2 + Math.ceil(wire.downloadSpeed() / BLOCK_BYTES)
   const { reqq } = wire.peerExtendedHandshake
   return typeof reqq === 'number' && reqq > 0 ? Math.min(blocks, reqq) : blocks
 }
