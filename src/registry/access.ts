@@ -28,6 +28,7 @@ export interface RegistryAccess {
   /**
    * @throws Fault UNAUTHORIZED with facts.challenge, the value of WWW-Authenticate
    * @throws Fault DENIED when the caller is known and may not
+   * @throws Fault TOO_MANY_REQUESTS after too many wrong passwords, and when too many log in at once
    */
   authorize(request: RegistryRequest, needs: readonly Need[]): Promise<Admitted>
 }

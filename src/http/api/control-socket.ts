@@ -1,11 +1,12 @@
-import { chmod, mkdtemp, rename, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Fault } from '../../errors.ts'
 import type { Startable } from '../../runtime/startable.ts'
 import { HttpServer, type HttpServerParts } from '../server.ts'
 
-/** What the kernel takes for a socket's path, less what the name it is born under adds. */
-const PATH_BYTES_MAX = 107 - '.control-XXXXXX/s'.length
+/** The kernel takes 107 bytes for a socket's path, less what the name it is born under adds. */
+const CRADLE = '.control-'
+const PATH_BYTES_MAX = 107 - `${CRADLE}XXXXXX/s`.length
 
 /**
  * The door of the machine's own administrator: a unix socket that only this node's user may open. It comes
@@ -32,7 +33,11 @@ export class ControlSocket implements Startable {
         bytesMax: PATH_BYTES_MAX,
       })
     }
-    this.#cradle = await mkdtemp(join(directory, '.control-'))
+    // Cradles of a process that was killed; it alone can have left them, for a directory has one node.
+    for (const name of await readdir(directory)) {
+      if (name.startsWith(CRADLE)) await rm(join(directory, name), { recursive: true, force: true })
+    }
+    this.#cradle = await mkdtemp(join(directory, CRADLE))
     const born = join(this.#cradle, 's')
     this.#server = new HttpServer(this.#parts, { path: born })
     await this.#server.start()

@@ -1,5 +1,5 @@
-import { stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, readdir, stat, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { fastify } from 'fastify'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { NODE_ITSELF } from '../../../../src/access/principal.ts'
@@ -417,9 +417,12 @@ describe('the control socket', () => {
     expect((await operator.send('GET', `${API}/users/current`)).status).toBe(404)
     await socket.stop()
     await expect(operator.send('GET', `${API}/ping`)).rejects.toThrow()
-    // A crash leaves a file behind; the next start is not held up by it.
+    // A crash leaves files behind; the next start is not held up by them, and clears them away.
+    await writeFile(path, '')
+    await mkdir(join(dirname(path), '.control-abcdef'))
     const again = new ControlSocket(parts, { path })
     await again.start()
+    expect(await readdir(dirname(path))).toEqual([expect.stringMatching(/^\.control-(?!abcdef)/), 'control'])
     expect((await operator.send('GET', `${API}/ping`)).status).toBe(200)
     await again.stop()
   })
