@@ -175,7 +175,7 @@ const misfits: Record<string, [Forgery, string]> = {
   'a depth of 1e308': [{ entry: { depth: 1e308 } }, 'ENTRY_INVALID'],
   'a depth of NaN': [{ entry: { depth: Number.NaN } }, 'ENTRY_INVALID'],
   'a seq of 0': [{ entry: { seq: 0 } }, 'ENTRY_INVALID'],
-  'a seq of 2^53': [{ entry: { seq: 2 ** 53 } }, 'ENTRY_INVALID'],
+  'a seq of 2^53': [{ entry: { seq: 2 ** 53 } }, 'BLOCK_INVALID'],
   'a lane that does not exist': [{ entry: { lane: 'trail/x' } }, 'ENTRY_INVALID'],
   'no ops': [{ entry: { ops: [] } }, 'ENTRY_INVALID'],
   'ops without end': [{ entry: { ops: Array.from({ length: 257 }, () => later[0]) } }, 'ENTRY_INVALID'],

@@ -90,7 +90,7 @@ test('every batch, of one’s own entries or others’, is on stable storage bef
   onTestFinished(() => batch.mockRestore())
   await write(founder, 2)
   await reader.journal.take(founder.blocks, 'x')
-  expect(batch.mock.calls.map(([, options]) => options)).toEqual([
+  expect(batch.mock.calls.map((call: readonly unknown[]) => call[1])).toEqual([
     { sync: true },
     { sync: true },
     { sync: true },
