@@ -167,6 +167,35 @@ describe('a holder with wrong bytes', () => {
     expect(c!.swarm.transfers().recent[0]?.from).toEqual([honest!.name])
   })
 
+  it('is passed over when it tells another size than the rest', async () => {
+    const late = Promise.withResolvers<void>()
+    const tardy = (blobs: BlobStore): BlobStore => ({
+      ...bound(blobs),
+      stat: async (digest) => {
+        await late.promise
+        return blobs.stat(digest)
+      },
+    })
+    const boasting = (blobs: BlobStore): BlobStore => ({
+      ...bound(blobs),
+      stat: async (digest) => {
+        const held = await blobs.stat(digest)
+        return held && { size: held.size * 2 }
+      },
+    })
+    const [boaster, honest, c] = await fleet({ blobs: boasting }, { blobs: tardy }, {})
+    const goods = cargo(2 * MiB)
+    await load(boaster!, goods)
+    await load(honest!, goods)
+    const blob = await found(c!, goods.digest)
+    expect(blob.size).toBe(2 * goods.bytes.length)
+    late.resolve()
+    await blob.committed
+    expect(await c!.blobs.stat(goods.digest)).toEqual({ size: goods.bytes.length })
+    await expect(read(blob.stream())).rejects.toMatchObject({ code: 'BLOB_FETCH_FAILED' })
+    expect(sha256(await pull(c!, goods.digest))).toBe(goods.digest)
+  })
+
   it('is found out by the digest where the blob is small', async () => {
     const [liar, honest, c] = await fleet({ blobs: lying }, {}, {})
     const goods = cargo(10 * KiB)

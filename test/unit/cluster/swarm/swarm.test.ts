@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
+import { parseDigest } from '../../../../src/oci/digest.ts'
 import { cargo, fleet, found, KiB, load, MiB, pull, read, sha256 } from './fleet.ts'
 
 describe('a swarm', () => {
@@ -30,6 +32,25 @@ describe('a swarm', () => {
     expect(got.direct).toMatchObject({ blobsReceived: 1, bytesReceived: goods.bytes.length })
     expect(got.torrent.blobsReceived).toBe(0)
     expect(a!.swarm.transfers().direct.bytesSent).toBe(goods.bytes.length)
+  })
+
+  it('waits a moment for the first member after a start', async () => {
+    const [a, b] = await fleet({}, {})
+    const goods = cargo(10 * KiB)
+    await load(a!, goods)
+    b!.roster.put(a!.host.self, { state: 'left' })
+    await expect.poll(() => b!.host.connected()).toEqual([])
+    b!.roster.put(a!.host.self, { state: 'member' })
+    expect(sha256(await pull(b!, goods.digest))).toBe(goods.digest)
+  })
+
+  it('carries a blob named by SHA-512', async () => {
+    const [a, b] = await fleet({}, {})
+    const { bytes } = cargo(MiB)
+    const digest = parseDigest(`sha512:${createHash('sha512').update(bytes).digest('hex')}`)
+    await load(a!, { bytes, digest })
+    expect(bytes.equals(await pull(b!, digest))).toBe(true)
+    expect(b!.swarm.transfers().torrent.blobsReceived).toBe(1)
   })
 
   it('says so when no member has the blob', async () => {
