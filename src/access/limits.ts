@@ -28,7 +28,7 @@ export const LOGIN_BLOCK_FIRST_MS = 1000
 export const LOGIN_BLOCK_MAX_MS = 60_000
 /** A pair of user and source that failed and then kept quiet for this long starts afresh. */
 export const LOGIN_FORGET_MS = 15 * 60_000
-/** Pairs of user and source kept in mind; at about 200 bytes each, 4 MB. */
+/** Pairs of user and source kept in mind; at 200 to 600 bytes each (names are cut), 12 MB at most. */
 export const LOGIN_SOURCES_MAX = 20_000
 /** Right passwords remembered (as a keyed hash), so that a pull of forty layers hashes once. */
 export const LOGIN_REMEMBERED_MAX = 10_000
@@ -47,7 +47,10 @@ export const REGISTRY_TOKEN_LEEWAY_SECONDS = 60
 export const REGISTRY_TOKEN_SCOPES_MAX = 32
 /** Half of what a request's headers may hold; 32 scopes of the longest names come to less. */
 export const REGISTRY_TOKEN_CHARACTERS_MAX = 16 * KiB
-/** Tokens whose signature has been checked; at about 1 KiB each, 10 MB. */
-export const REGISTRY_TOKENS_CHECKED_MAX = 10_000
+/**
+ * Tokens whose signature has been checked, by their characters: 10,000 ordinary ones. Anybody may ask for long
+ * ones, so it is not their number that is bounded.
+ */
+export const REGISTRY_TOKENS_CHECKED_CHARACTERS_MAX = 8 * KiB * KiB
 /** How long a request waits for this node to learn what the token's issuer had known. */
 export const CATCH_UP_MS = 2000

@@ -12,7 +12,7 @@ import {
   REGISTRY_TOKEN_LEEWAY_SECONDS,
   REGISTRY_TOKEN_SECONDS,
   REGISTRY_TOKEN_SECONDS_MAX,
-  REGISTRY_TOKENS_CHECKED_MAX,
+  REGISTRY_TOKENS_CHECKED_CHARACTERS_MAX,
 } from './limits.ts'
 import { ANONYMOUS, type Principal } from './principal.ts'
 import type { Access } from './scopes.ts'
@@ -122,7 +122,10 @@ interface Checked {
 export class TokenVerifier {
   readonly #journal: Journal
   readonly #clock: Clock
-  readonly #checked = new LRUCache<string, Checked>({ max: REGISTRY_TOKENS_CHECKED_MAX })
+  readonly #checked = new LRUCache<string, Checked>({
+    maxSize: REGISTRY_TOKENS_CHECKED_CHARACTERS_MAX,
+    sizeCalculation: (_checked, token) => token.length,
+  })
   readonly #keys = new LRUCache<string, KeyObject>({ max: 256 })
 
   constructor(parts: { journal: Journal; clock: Clock }) {

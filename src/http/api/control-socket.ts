@@ -4,9 +4,9 @@ import { Fault } from '../../errors.ts'
 import type { Startable } from '../../runtime/startable.ts'
 import { HttpServer, type HttpServerParts } from '../server.ts'
 
-/** The kernel takes 107 bytes for a socket's path, less what the name it is born under adds. */
 const CRADLE = '.control-'
-const PATH_BYTES_MAX = 107 - `${CRADLE}XXXXXX/s`.length
+/** The kernel takes 107 bytes for a socket's path, less what the place it is born in adds. */
+const PATH_BYTES_MAX = 107 - `/${CRADLE}XXXXXX/s`.length
 
 /**
  * The door of the machine's own administrator: a unix socket that only this node's user may open. It comes
