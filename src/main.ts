@@ -57,8 +57,9 @@ import { LevelStore } from './store/level/level-store.ts'
  *   …               what the collective keeps (cluster/membership/cluster-files.ts)
  */
 
-let collective: Collective = alone
-collective = (await import('../cluster/cluster.ts')).cluster
+// Loaded when it is wanted: a command that only talks to a running node shall not wait for libp2p.
+let collective = async (): Promise<Collective> => alone
+collective = async () => (await import('../cluster/cluster.ts')).cluster
 
 interface Opened {
   readonly parts: NodeParts
@@ -107,7 +108,7 @@ async function openNode(config: Config, logger: Logger): Promise<Opened> {
 
 /** @throws Fault DATA_DIR_IN_USE when the directory already belongs to a cluster */
 async function freshDirectory({ dataDir }: Config): Promise<void> {
-  const membership = await collective.membership(dataDir)
+  const membership = await (await collective()).membership(dataDir)
   if (membership) {
     const { clusterName, clusterId } = membership
     throw new Fault(
@@ -125,12 +126,16 @@ async function init(config: Config, { clusterName, adminPassword }: InitOptions)
   const node = await openNode(config, silentLogger)
   try {
     let admin: Founded['admin'] | undefined
-    const { clusterId, nodeId } = await collective.found(node.parts, clusterName, async (journal) => {
-      const passwords = new Passwords({ random: systemRandom })
-      const accounts = new Accounts({ journal, passwords, random: systemRandom })
-      const projects = new Projects({ journal, random: systemRandom })
-      admin = await layFoundations({ accounts, projects, random: systemRandom }, { adminPassword })
-    })
+    const { clusterId, nodeId } = await (await collective()).found(
+      node.parts,
+      clusterName,
+      async (journal) => {
+        const passwords = new Passwords({ random: systemRandom })
+        const accounts = new Accounts({ journal, passwords, random: systemRandom })
+        const projects = new Projects({ journal, random: systemRandom })
+        admin = await layFoundations({ accounts, projects, random: systemRandom }, { adminPassword })
+      },
+    )
     return { clusterId, nodeId, admin: admin as Founded['admin'] }
   } finally {
     await node.close()
@@ -141,7 +146,7 @@ async function joinCluster(config: Config, invite: string, signal: AbortSignal):
   await freshDirectory(config)
   const node = await openNode(config, silentLogger)
   try {
-    return await collective.join(node.parts, invite, signal)
+    return await (await collective()).join(node.parts, invite, signal)
   } finally {
     await node.close()
   }
@@ -149,7 +154,7 @@ async function joinCluster(config: Config, invite: string, signal: AbortSignal):
 
 async function serve(config: Config, { log }: ServeOptions): Promise<RunningNode> {
   const { dataDir } = config
-  if (!(await collective.membership(dataDir))) {
+  if (!(await (await collective()).membership(dataDir))) {
     throw new Fault('NODE_NOT_INITIALISED', `there is no node in ${dataDir} yet`, { dataDir })
   }
   const logger = createLogger(config.log.level, log)
@@ -160,7 +165,7 @@ async function serve(config: Config, { log }: ServeOptions): Promise<RunningNode
     for (const close of closing.splice(0).reverse()) await close()
   }
   try {
-    const participant = await collective.open(node.parts)
+    const participant = await (await collective()).open(node.parts)
     closing.push(() => participant.stop())
     await participant.start()
 
@@ -253,7 +258,7 @@ function listenFault(error: unknown): unknown {
 
 async function inspect(config: Config): Promise<readonly Check[]> {
   const name = 'journal'
-  const membership = await collective.membership(config.dataDir)
+  const membership = await (await collective()).membership(config.dataDir)
   if (!membership) {
     const advice = 'flotilla init, or flotilla join INVITE'
     return [{ name, status: 'skip', detail: 'the directory belongs to no cluster yet', advice }]
@@ -266,7 +271,7 @@ async function inspect(config: Config): Promise<readonly Check[]> {
     throw error
   }
   try {
-    const participant = await collective.open(node.parts)
+    const participant = await (await collective()).open(node.parts)
     const feeds = Object.values(participant.journal.frontier())
     const entries = feeds.reduce((sum, seq) => sum + seq, 0)
     const detail = `${entries} entries in ${feeds.length} logs, state ${participant.journal.stateHash().slice(0, 12)}`
