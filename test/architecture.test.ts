@@ -23,7 +23,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'src/projects': ['src/journal', 'types:src/registry', 'types:src/access'],
   'src/store': ['types:src/registry', 'types:src/journal'],
   'src/http': ['src/registry', 'src/access', 'src/projects', 'src/journal'],
-  'src/cli': ['src/config', 'types:src/registry', 'types:src/access', 'types:src/projects'],
+  'src/cli': ['src/config', 'src/registry', 'src/access', 'src/projects'],
   'src/main.ts': ['src', 'cluster'],
   cluster: ['src/journal', 'types:src/registry'],
 }
@@ -39,7 +39,7 @@ const PACKAGE_OF: Readonly<Record<string, readonly string[]>> = {
   '@node-rs/argon2': ['src/access'],
   webtorrent: ['cluster/swarm'],
   '@orbitdb/core': ['cluster/ledger'],
-  libp2p: ['cluster/network'],
+  libp2p: ['cluster/network', 'cluster/membership'],
 }
 
 const root = dirname(import.meta.dirname)
