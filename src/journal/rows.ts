@@ -49,6 +49,10 @@ export interface NodeRow extends NodeFacts {
   readonly state: 'member' | 'left' | 'evicted'
   readonly admittedAt: number
   readonly admittedBy: string
+  /** The admission that counts, where several nodes admitted it unaware of each other. */
+  readonly admission: Claim
+  /** The facts are the node's own words by now, no longer those of its admission. */
+  readonly announced: boolean
 }
 
 export interface InviteRow {

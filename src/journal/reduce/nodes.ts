@@ -1,4 +1,5 @@
 import { clusterIdOf, readGenesis } from '../genesis.ts'
+import { byDepthThenId } from '../op.ts'
 import type { NodeFacts, NodeRow } from '../rows.ts'
 import type { Reducers } from './reduce.ts'
 
@@ -10,7 +11,7 @@ function withState(row: NodeRow, state: NodeRow['state']): NodeRow {
 }
 
 function withFacts(row: NodeRow, facts: NodeFacts): NodeRow {
-  return { ...row, ...facts }
+  return { ...row, ...facts, announced: true }
 }
 
 export const nodeReducers: Reducers<
@@ -32,9 +33,6 @@ export const nodeReducers: Reducers<
   },
 
   'node.admitted'(draft, op, { node, facts, invite }) {
-    const known = draft.get('nodes', node)
-    if (known && known.state !== 'member')
-      return `the node has ${known.state === 'left' ? 'left' : 'been evicted'}`
     if (invite === null) {
       // Only the founder comes without an invite, and only itself.
       if (draft.get('cluster', 'cluster')?.founder !== node || op.author !== node)
@@ -46,14 +44,14 @@ export const nodeReducers: Reducers<
       if (row.redeemedBy !== null && row.redeemedBy !== node) return 'the invite has been used'
       draft.put('invites', invite, { ...row, redeemedBy: node })
     }
-    if (known) return undefined
-    draft.put('nodes', node, {
-      id: node,
-      state: 'member',
-      admittedAt: op.time,
-      admittedBy: op.author,
-      ...facts,
-    })
+    // Whether it was evicted meanwhile, or admitted elsewhere, must not matter to what the invite says.
+    const known = draft.get('nodes', node)
+    const admission = { id: op.id, depth: op.depth }
+    const admitted = { admission, admittedAt: op.time, admittedBy: op.author }
+    if (!known)
+      draft.put('nodes', node, { id: node, state: 'member', announced: false, ...admitted, ...facts })
+    else if (byDepthThenId(admission, known.admission) < 0)
+      draft.put('nodes', node, { ...known, ...admitted, ...(known.announced ? {} : facts) })
     return undefined
   },
 
