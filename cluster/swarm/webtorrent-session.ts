@@ -7,7 +7,7 @@ import type { Random } from '../../src/runtime/random.ts'
 import type { NodeId } from '../network/network.ts'
 import type { PieceBytes, Session, SessionInit } from './engine.ts'
 import { REQUESTS_OPEN_MAX, UPLOAD_SLOTS, WRITES_WAITING_BYTES_MAX } from './limits.ts'
-import { choosePiece } from './picker.ts'
+import { choosePiece, type Share } from './picker.ts'
 import { PieceStore } from './piece-store.ts'
 import { metainfoOf, type Torrent } from './torrent.ts'
 import {
@@ -24,6 +24,9 @@ const BLOCK_BYTES = 16 * 1024
 /** A pipeline is filled again at this share of its length: requests go out in batches, not one by one. */
 const PIPELINE_LOW_SHARE = 3 / 4
 
+/** After so many nudges (half a second each) in vain a rule that saves the seeder gives way. */
+const PATIENCE_NUDGES = 2
+
 /** One connection to one member in one torrent. */
 interface Link {
   readonly id: string
@@ -33,6 +36,8 @@ interface Link {
   readonly wire: Wire
   /** Pieces the other end has. */
   has: number
+  /** Nudges in a row that found nothing asked of it. */
+  idle: number
 }
 
 interface Parts {
@@ -61,6 +66,8 @@ export class WebTorrentSession implements Session {
   #missing: number
   #firstMissing = 0
   #count = 0
+  #frontSeen: number | undefined
+  #frontNudges = 0
   #stopped: Promise<void> | undefined
 
   constructor(parts: Parts, torrent: Torrent, bytes: PieceBytes, init: SessionInit, ended: () => void) {
@@ -115,7 +122,7 @@ export class WebTorrentSession implements Session {
     this.#torrent.addPeer(Object.assign(socket, { id, connected: true as const }))
     const wire = wireOf(this.#torrent, id)
     if (!wire) throw new Fault('SWARM_STOPPED', 'the torrent took no connection', { member })
-    this.#onLink({ id, member, dialler, socket, wire, has: 0 })
+    this.#onLink({ id, member, dialler, socket, wire, has: 0, idle: 0 })
     other?.socket.destroy()
   }
 
@@ -124,6 +131,13 @@ export class WebTorrentSession implements Session {
   }
 
   nudge(): void {
+    const front = this.#init.front()
+    this.#frontNudges = front === this.#frontSeen ? this.#frontNudges + 1 : 0
+    this.#frontSeen = front
+    for (const link of this.#links.values()) {
+      if (link.wire.requests.length === 0) link.idle++
+      else if (link.idle < PATIENCE_NUDGES) link.idle = 0
+    }
     nudge(this.#torrent)
   }
 
@@ -147,6 +161,7 @@ export class WebTorrentSession implements Session {
     const { wire, member } = link
     const { pieceCount } = this.torrent
     this.#links.set(wire, link)
+    for (const other of this.#links.values()) other.idle = 0
     guardWire(wire, pieceCount, (reason) => {
       this.#parts.logger.warn({ member, reason }, 'swarm: a connection broke the rules of the wire')
     })
@@ -244,7 +259,9 @@ export class WebTorrentSession implements Session {
       front: this.#init.front(),
       firstMissing: this.#firstMissing,
       begun: this.#begun,
+      overdue: this.#frontNudges >= PATIENCE_NUDGES,
       shared: this.#isShared(),
+      share: this.#shareOf(link),
       isOpen: (piece: number) => !refused.has(piece) && this.#isOpen(piece, link),
       holders: (piece: number) => this.#holders(piece),
     }
@@ -267,6 +284,7 @@ export class WebTorrentSession implements Session {
   #takeFromSlower(link: Link, high: number): void {
     for (const piece of this.#begun) {
       if (this.#single.has(piece) || !link.wire.peerPieces.get(piece)) continue
+      if (hasFreeBlock(this.#torrent, piece)) continue
       while (link.wire.requests.length < high && requestBlock(this.#torrent, link.wire, piece, true));
     }
   }
@@ -280,6 +298,19 @@ export class WebTorrentSession implements Session {
   #isShared(): boolean {
     for (const link of this.#links.values()) if (link.has < this.torrent.pieceCount) return true
     return false
+  }
+
+  /**
+   * All leechers of a mesh come to the same order, so each asks a seeder for other pieces. Where a fellow
+   * does not do its part the seeder idles, and then the share is everything.
+   */
+  #shareOf(link: Link): Share | undefined {
+    if (link.has < this.torrent.pieceCount || link.idle >= PATIENCE_NUDGES) return undefined
+    const { self } = this.#parts
+    const fellows = [...this.#links.values()].filter((other) => other.has < this.torrent.pieceCount)
+    if (fellows.length === 0) return undefined
+    const before = fellows.filter(({ member }) => member < self).length
+    return { rank: before, of: fellows.length + 1 }
   }
 
   #holders(piece: number): number {

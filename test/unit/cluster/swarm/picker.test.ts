@@ -8,6 +8,8 @@ function choice(facts: Partial<Choice>): Choice {
   return {
     pieceCount: 1000,
     front: undefined,
+    overdue: false,
+    share: undefined,
     firstMissing: 0,
     begun: [],
     shared: false,
@@ -41,6 +43,19 @@ describe('the choice of the next piece', () => {
     const chosen = many({ shared: true })
     expect(new Set(chosen).size).toBeGreaterThan(50)
     expect(Math.max(...chosen)).toBeGreaterThan(500)
+  })
+
+  it('is of a seeder only the next of one own share while there are fellow leechers', () => {
+    const share = { rank: 2, of: 3 }
+    expect(new Set(many({ shared: true, share, front: 9 }))).toEqual(new Set([11]))
+    expect(new Set(many({ shared: true, share, begun: [12, 14] }))).toEqual(new Set([14]))
+    expect(new Set(many({ shared: true, share, isOpen: (piece) => piece > 20 }))).toEqual(new Set([23]))
+    expect(new Set(many({ shared: true, share, isOpen: (piece) => piece % 3 === 0 }))).toEqual(new Set([-1]))
+  })
+
+  it('is the front from whoever has it when it has stood still', () => {
+    const share = { rank: 2, of: 3 }
+    expect(new Set(many({ shared: true, share, front: 9, overdue: true }))).toEqual(new Set([9]))
   })
 
   it('stays within a window after the front among leechers while somebody reads', () => {
