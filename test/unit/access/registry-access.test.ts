@@ -156,3 +156,16 @@ test('a right given at one site counts at the next as soon as it arrives: the re
   await far.site.learn(node.site)
   await expect(asked).resolves.toMatchObject({ principal: newcomer.id })
 })
+
+test('so does a right of somebody the next site knows already', async () => {
+  const known = await user(node, 'known')
+  const far = assemble(await sites.admit(node.site), sites)
+  await node.members.add(closed, known.id, 2, NODE_ITSELF)
+  const token = await bearer(known.id, 'closed/app')
+  const at = (site: TestNode) =>
+    site.door.authorize({ authorization: token, scheme: 'http', host: 'far' }, [push('closed/app')])
+  expect(far.site.tables.get('users', known.id)).toBeDefined()
+  const asked = at(far)
+  await far.site.learn(node.site)
+  await expect(asked).resolves.toMatchObject({ principal: known.id })
+})

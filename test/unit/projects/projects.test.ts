@@ -187,17 +187,23 @@ describe('two sites that did not hear of each other', () => {
     expect(await far.members.find(id, member?.number as number)).toMatchObject({ role: 4 })
   })
 
-  test('open and close a project: it is closed', async () => {
+  test('open and close a project: it is closed, whichever of the two an order would prefer', async () => {
     const far = assemble(await sites.admit(node.site), sites)
-    const { id } = await create('opening', [['public', 'true']])
+    const opened = []
+    for (let n = 0; n < 12; n++) opened.push(await create(`opening${n}`, [['public', 'true']]))
     await far.site.learn(node.site)
-    await node.projects.update(id, [['public', 'true']], NODE_ITSELF)
-    await far.projects.update(id, [['public', 'false']], NODE_ITSELF)
+    for (const { id } of opened) {
+      await node.projects.update(id, [['public', 'true']], NODE_ITSELF)
+      await far.projects.update(id, [['public', 'false']], NODE_ITSELF)
+    }
     await far.site.learn(node.site)
     await node.site.learn(far.site)
-    expect([node.projects.find('opening')?.public, far.projects.find('opening')?.public]).toEqual([
-      false,
-      false,
-    ])
+    const winners = opened.map(
+      ({ id }) => node.site.tables.get('projects', id)?.metadata['public']?.[0]?.value,
+    )
+    expect(new Set(winners)).toEqual(new Set(['true', 'false']))
+    for (const { name } of opened) {
+      expect([node.projects.find(name)?.public, far.projects.find(name)?.public]).toEqual([false, false])
+    }
   })
 })
