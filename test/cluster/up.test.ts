@@ -1,0 +1,98 @@
+import { execFile } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, expect, test } from 'vitest'
+import { client } from '../support/clients.ts'
+
+const run = promisify(execFile)
+const root = join(import.meta.dirname, '../..')
+const work = mkdtempSync(join(tmpdir(), 'flotilla-up-'))
+const dir = join(work, 'nodes')
+
+interface Up {
+  readonly nodes: { name: string; site: string; url: string; dataDir: string; pid: number }[]
+  readonly admin: { username: string; password: string | null }
+}
+
+async function up(...words: string[]): Promise<{ stdout: string; stderr: string }> {
+  return run(join(root, 'scripts/up'), [...words, '--dir', dir], { cwd: work })
+}
+
+async function upJson(...words: string[]): Promise<Up> {
+  const { stdout } = await up('--json', ...words)
+  expect(stdout.trimEnd()).not.toContain('\n')
+  return JSON.parse(stdout) as Up
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+afterAll(async () => {
+  await up('down', '--fresh')
+  rmSync(work, { recursive: true, force: true })
+})
+
+test('scripts/up makes a cluster, mends it, tells how to use it, and takes it away', {
+  timeout: 300_000,
+}, async () => {
+  const made = await upJson('--nodes', '2')
+  expect(made.nodes.map(({ name, site }) => [name, site])).toEqual([
+    ['node1', 'site1'],
+    ['node2', 'site2'],
+  ])
+  expect(made.admin).toEqual({ username: 'admin', password: expect.stringMatching(/^\S{12,}$/) })
+  for (const { url, dataDir, pid } of made.nodes) {
+    expect((await fetch(`${url}/v2/`)).status).toBe(401)
+    expect(existsSync(join(dataDir, 'control.sock'))).toBe(true)
+    expect(isAlive(pid)).toBe(true)
+  }
+
+  const again = await upJson('--nodes', '2')
+  expect(again).toEqual({ nodes: made.nodes, admin: { username: 'admin', password: null } })
+
+  const [first, second] = made.nodes as [Up['nodes'][number], Up['nodes'][number]]
+  process.kill(second.pid, 'SIGKILL')
+  const mended = await upJson('--nodes', '3')
+  expect(mended.nodes.map(({ name }) => name)).toEqual(['node1', 'node2', 'node3'])
+  expect(mended.nodes[0]).toEqual(first)
+  expect(mended.nodes[1]?.pid).not.toBe(second.pid)
+
+  await pasteTheThreeLines(made.admin.password ?? '')
+
+  const pids = mended.nodes.map(({ pid }) => pid)
+  await up('down')
+  // Whoever collects orphans on this machine may take a moment.
+  await expect.poll(() => pids.filter(isAlive), { timeout: 10_000 }).toEqual([])
+  expect(existsSync(first.dataDir)).toBe(true)
+  await up('down', '--fresh')
+  expect(readdirSync(dir)).toEqual([])
+})
+
+/** With skopeo as the only client on the PATH; the example comes out at another node than it went in. */
+async function pasteTheThreeLines(password: string): Promise<void> {
+  const skopeo = client('skopeo')
+  if (skopeo === undefined) return
+  const bin = join(work, 'bin')
+  mkdirSync(bin)
+  symlinkSync(skopeo, join(bin, 'skopeo'))
+  const env = { ...process.env, REGISTRY_AUTH_FILE: join(work, 'auth.json') }
+  const main = join(root, 'scripts/local-cluster/main.ts')
+  const { stdout } = await run(process.execPath, [main, '--dir', dir], {
+    cwd: work,
+    env: { ...env, PATH: bin },
+  })
+  const [login, push, pull, ...more] = stdout.split('\n').filter((line) => line.startsWith('  skopeo '))
+  expect(more).toEqual([])
+  for (const line of [`echo ${password} | ${login?.trim()} --password-stdin`, push, pull]) {
+    await run('sh', ['-c', line ?? 'false'], { cwd: work, env })
+  }
+  expect(existsSync(join(dir, 'pulled/index.json'))).toBe(true)
+}
