@@ -1,14 +1,14 @@
 import { execFile } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, expect, test } from 'vitest'
 import { client } from '../support/clients.ts'
+import { temporaryFolder } from '../support/temporary.ts'
 
 const run = promisify(execFile)
 const root = join(import.meta.dirname, '../..')
-const work = mkdtempSync(join(tmpdir(), 'flotilla-up-'))
+const work = temporaryFolder('up')
 const dir = join(work, 'nodes')
 
 interface Up {

@@ -1,12 +1,12 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { client } from '../../support/clients.ts'
+import { temporaryFolder } from '../../support/temporary.ts'
 import { commandLine } from './harness.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'flotilla-completion-'))
+const folder = temporaryFolder('completion')
 
 async function scriptFor(shell: string): Promise<string> {
   const { code, out } = await commandLine().type(`completion ${shell}`)

@@ -1,11 +1,9 @@
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { CliContext } from '../../../src/cli/context.ts'
 import { run } from '../../../src/cli/run.ts'
 import type { Runtime } from '../../../src/cli/runtime.ts'
 import { systemClock } from '../../../src/runtime/clock.ts'
 import { systemRandom } from '../../../src/runtime/random.ts'
+import { temporaryFolder } from '../../support/temporary.ts'
 
 export interface Ran {
   readonly code: number
@@ -31,7 +29,7 @@ const NOT_ASKED: Runtime = {
 
 /** The command line over a directory of its own, with a runtime the test gives where it is asked. */
 export function commandLine(runtime: Partial<Runtime> = {}): Cli {
-  const dataDir = mkdtempSync(join(tmpdir(), 'flotilla-cli-'))
+  const dataDir = temporaryFolder('cli')
   const interruption = new AbortController()
   return {
     dataDir,

@@ -1,13 +1,13 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type ConfigSources, loadConfig } from '../../../src/config/load.ts'
+import { temporaryFolder } from '../../support/temporary.ts'
 
 const machine = { hostname: 'Build-7.example.org', home: '/home/ada' }
 
 function sources(yaml?: string, rest: Partial<ConfigSources> = {}): ConfigSources {
-  const cwd = mkdtempSync(join(tmpdir(), 'flotilla-config-'))
+  const cwd = temporaryFolder('config')
   if (yaml !== undefined) writeFileSync(join(cwd, 'flotilla.yaml'), yaml)
   return { environment: {}, machine, cwd, ...rest }
 }

@@ -1,13 +1,13 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdtempSync, readFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { type ExampleImage, writeExampleImage } from '../../../scripts/local-cluster/example-image.ts'
 import { TORRENT_BYTES_MIN } from '../../../src/limits.ts'
 import { client } from '../../support/clients.ts'
+import { temporaryFolder } from '../../support/temporary.ts'
 
 interface Descriptor {
   readonly mediaType: string
@@ -16,7 +16,7 @@ interface Descriptor {
 }
 
 function write(): ExampleImage {
-  return writeExampleImage(mkdtempSync(join(tmpdir(), 'flotilla-example-')))
+  return writeExampleImage(temporaryFolder('example'))
 }
 
 function blob(image: ExampleImage, { digest, size }: Descriptor): Buffer {

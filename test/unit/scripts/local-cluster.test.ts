@@ -1,15 +1,15 @@
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { readArguments } from '../../../scripts/local-cluster/arguments.ts'
 import { clientLines } from '../../../scripts/local-cluster/client-lines.ts'
 import { freePort } from '../../../scripts/local-cluster/ports.ts'
 import { LocalState } from '../../../scripts/local-cluster/state.ts'
+import { temporaryFolder } from '../../support/temporary.ts'
 
-const folder = () => mkdtempSync(join(tmpdir(), 'flotilla-up-'))
+const folder = () => temporaryFolder('up')
 const NODE = {
   name: 'node1',
   site: 'site1',
