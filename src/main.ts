@@ -160,7 +160,7 @@ async function serve(config: Config, { log }: ServeOptions): Promise<RunningNode
   const logger = createLogger(config.log.level, log)
   const tls = await readTls(config)
   const node = await openNode(config, logger)
-  const closing = [node.close]
+  const closing = [() => node.close()]
   const stop = async () => {
     for (const close of closing.splice(0).reverse()) await close()
   }
