@@ -9,7 +9,6 @@ export type Lane = 'authority' | `catalog/${string}`
 export const AUTHORITY: Lane = 'authority'
 /** Until tenants exist there is one, and its catalog lane has this name. */
 export const CATALOG: Lane = 'catalog/system'
-export const LANES: readonly Lane[] = [AUTHORITY, CATALOG]
 
 /** One node's entries in one lane: `<lane>@<node id>`. */
 export type FeedId = string
