@@ -50,9 +50,12 @@ describe('a real image pushed at one site', () => {
     if (!layout || !tools) return context.skip('a client program is missing')
     const { username, password } = cluster.admin
     const pushed = await digestsOf(layout)
+    const destination = ['--dest-tls-verify=false', `--dest-creds=${username}:${password}`]
     await run(tools.skopeo, [
-      ...['copy', '--dest-tls-verify=false', `--dest-creds=${username}:${password}`],
-      ...[`oci:${layout}:bookworm`, `docker://${node1.host}/${image}`],
+      'copy',
+      ...destination,
+      `oci:${layout}:bookworm`,
+      `docker://${node1.host}/${image}`,
     ])
     await agreed(cluster.nodes)
 

@@ -49,18 +49,20 @@ describe('hashing', () => {
   test('a user there is not costs what one there is does', async () => {
     const passwords = new Passwords({ random: systemRandom })
     const hash = await passwords.hash('Correct-horse-1')
-    const cost = async (stored: string | undefined) => {
-      const times: number[] = []
-      for (let n = 0; n < 15; n++) {
-        const start = performance.now()
-        await passwords.verify(stored, 'Wrong-horse-1')
-        times.push(performance.now() - start)
-      }
-      return Math.min(...times)
+    const once = async (stored: string | undefined) => {
+      const start = performance.now()
+      await passwords.verify(stored, 'Wrong-horse-1')
+      return performance.now() - start
     }
-    const [real, none] = [await cost(hash), await cost(undefined)]
-    expect(none / real).toBeGreaterThan(0.6)
-    expect(none / real).toBeLessThan(1.7)
+    // In turns, so that whatever else the machine does falls on both; the least of many is the cost itself.
+    let real = Number.POSITIVE_INFINITY
+    let none = Number.POSITIVE_INFINITY
+    for (let n = 0; n < 20; n++) {
+      real = Math.min(real, await once(hash))
+      none = Math.min(none, await once(undefined))
+    }
+    expect(none / real).toBeGreaterThan(0.5)
+    expect(none / real).toBeLessThan(2)
   })
 
   test('so many at once, so many wait, and the next is told to come back', async () => {
