@@ -137,7 +137,8 @@ export class Fetch {
     const { distrust, logger } = this.#components
     // Who has hashed it already answers at once.
     const ready = holders.list().sort((a, b) => Number(!a.infoHash) - Number(!b.infoHash))
-    for (const by of ready) {
+    // Twice: the line that was asked on may have broken since.
+    for (const by of [...ready, ...ready]) {
       if (by.size !== size || (by.infoHash && distrust.has(this.#digest, by.infoHash))) continue
       let line: Line | undefined
       try {

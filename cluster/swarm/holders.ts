@@ -1,10 +1,11 @@
+import { isFault } from '../../src/errors.ts'
 import type { Digest } from '../../src/oci/digest.ts'
 import type { Logger } from '../../src/runtime/logger.ts'
 import type { Timers } from '../../src/runtime/timers.ts'
 import type { Roster } from '../membership/roster.ts'
 import type { Network, NodeId } from '../network/network.ts'
 import type { Distrust } from './distrust.ts'
-import { ASK_AGAIN_MS, ASK_AGAIN_TIMES_MAX, ASKS_CONCURRENT_MAX } from './limits.ts'
+import { ASK_AGAIN_MS, ASK_AGAIN_TIMES_MAX, ASK_ATTEMPTS_MAX, ASKS_CONCURRENT_MAX } from './limits.ts'
 import { Line } from './line.ts'
 import { Change, Places } from './waiting.ts'
 
@@ -126,12 +127,31 @@ export class Holders {
   }
 
   async #ask(member: NodeId): Promise<void> {
-    const { network, timers, logger } = this.#components
-    let line: Line | undefined
+    const { network, logger } = this.#components
     const giveBack = await this.#places.take(this.#signal).catch(() => undefined)
     if (!giveBack) return
     try {
-      line = await Line.open(network, timers, member, this.#signal)
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await this.#inquire(member)
+        } catch (error) {
+          if (this.#signal.aborted) return
+          this.#known.delete(member)
+          logger.debug({ member, digest: this.#digest, err: error }, 'swarm: a member was asked in vain')
+          // Of two connections to one member one may end at any moment: that says nothing of the member.
+          const again = attempt < ASK_ATTEMPTS_MAX && !isFault(error, 'TIMED_OUT')
+          if (!again || !network.connected().includes(member)) return
+        }
+      }
+    } finally {
+      giveBack()
+    }
+  }
+
+  async #inquire(member: NodeId): Promise<void> {
+    const { network, timers } = this.#components
+    const line = await Line.open(network, timers, member, this.#signal)
+    try {
       for (let times = 0; ; times++) {
         const answer = await line.have(this.#digest, this.#signal)
         if (answer.have === 'none') {
@@ -145,17 +165,13 @@ export class Holders {
         if (size !== undefined || times >= ASK_AGAIN_TIMES_MAX) break
         await timers.sleep(ASK_AGAIN_MS, this.#signal)
       }
-      // The first that has it all is most likely the one to be asked more.
-      if (this.#known.get(member)?.have === 'whole' && !this.#spare && !this.#signal.aborted)
-        this.#spare = line
-      else await line.close()
     } catch (error) {
-      line?.abort(error as Error)
-      if (this.#signal.aborted) return
-      this.#known.delete(member)
-      logger.debug({ member, digest: this.#digest, err: error }, 'swarm: a member was asked in vain')
-    } finally {
-      giveBack()
+      line.abort(error as Error)
+      throw error
     }
+    // The first that has it all is most likely the one to be asked more.
+    const spare = this.#known.get(member)?.have === 'whole' && !this.#spare && !this.#signal.aborted
+    if (spare) this.#spare = line
+    else await line.close()
   }
 }

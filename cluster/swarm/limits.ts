@@ -30,6 +30,8 @@ export const ASKS_CONCURRENT_MAX = 16
 /** A member that is itself still looking is asked again this many times before it counts as lacking the blob. */
 export const ASK_AGAIN_TIMES_MAX = 3
 export const ASK_AGAIN_MS = 300
+/** A question whose channel broke is asked once more. */
+export const ASK_ATTEMPTS_MAX = 2
 /** Blobs this node sends over streams at a time; more wait, each holds a file and a buffer. */
 export const DIRECT_SENDS_CONCURRENT_MAX = 16
 

@@ -6,39 +6,11 @@ import type { Logger } from '../../src/runtime/logger.ts'
 import type { Random } from '../../src/runtime/random.ts'
 import type { NodeId } from '../network/network.ts'
 import type { PieceBytes, Session, SessionInit } from './engine.ts'
-import { REQUESTS_OPEN_MAX, UPLOAD_SLOTS, WRITES_WAITING_BYTES_MAX } from './limits.ts'
-import { choosePiece, type Share } from './picker.ts'
+import { REQUESTS_OPEN_MAX, UPLOAD_SLOTS } from './limits.ts'
 import { PieceStore } from './piece-store.ts'
 import { metainfoOf, type Torrent } from './torrent.ts'
-import {
-  failedPieceOf,
-  guardWire,
-  hasFreeBlock,
-  nudge,
-  requestBlock,
-  takeOverChoice,
-  wireOf,
-} from './webtorrent-private.ts'
-
-const BLOCK_BYTES = 16 * 1024
-/** A pipeline is filled again at this share of its length: requests go out in batches, not one by one. */
-const PIPELINE_LOW_SHARE = 3 / 4
-
-/** After so many nudges (half a second each) in vain a rule that saves the seeder gives way. */
-const PATIENCE_NUDGES = 2
-
-/** One connection to one member in one torrent. */
-interface Link {
-  readonly id: string
-  readonly member: NodeId
-  readonly dialler: NodeId
-  readonly socket: Duplex
-  readonly wire: Wire
-  /** Pieces the other end has. */
-  has: number
-  /** Nudges in a row that found nothing asked of it. */
-  idle: number
-}
+import { failedPieceOf, guardWire, wireOf } from './webtorrent-private.ts'
+import { type Link, Requests } from './webtorrent-requests.ts'
 
 interface Parts {
   readonly self: NodeId
@@ -54,20 +26,14 @@ export class WebTorrentSession implements Session {
   readonly #parts: Parts
   readonly #init: SessionInit
   readonly #ended: () => void
-  readonly #store: PieceStore
+  readonly #requests: Requests
   readonly #torrent: ActiveTorrent
   readonly #ready: Promise<void>
   readonly #links = new Map<Wire, Link>()
-  readonly #begun = new Set<number>()
   /** Who sent blocks of pieces not yet verified. */
   readonly #sources = new Map<number, Set<NodeId>>()
-  /** Pieces that failed: whole from one member only, so that the next failure has a name. */
-  readonly #single = new Map<number, Link | undefined>()
   #missing: number
-  #firstMissing = 0
   #count = 0
-  #frontSeen: number | undefined
-  #frontNudges = 0
   #stopped: Promise<void> | undefined
 
   constructor(parts: Parts, torrent: Torrent, bytes: PieceBytes, init: SessionInit, ended: () => void) {
@@ -77,7 +43,6 @@ export class WebTorrentSession implements Session {
     this.#ended = ended
     this.#missing = init.complete ? 0 : torrent.pieceCount
     const store = new PieceStore(torrent, bytes)
-    this.#store = store
     this.#torrent = parts.client.add(metainfoOf(torrent), {
       // webtorrent calls `new`; a constructor may give back another object.
       store: function storeOfBlob() {
@@ -93,7 +58,15 @@ export class WebTorrentSession implements Session {
       private: true,
       strategy: 'rarest',
     })
-    takeOverChoice(this.#torrent, (wire) => this.#choose(wire))
+    this.#requests = new Requests({
+      self: parts.self,
+      random: parts.random,
+      torrent: this.#torrent,
+      pieceCount: torrent.pieceCount,
+      store,
+      links: this.#links,
+      front: init.front,
+    })
     this.#torrent.on('verified', (index: number) => this.#onVerified(index))
     this.#torrent.on('warning', (warning: unknown) => this.#onWarning(warning))
     this.#torrent.on('error', (error: unknown) => this.#onError(error))
@@ -122,7 +95,7 @@ export class WebTorrentSession implements Session {
     this.#torrent.addPeer(Object.assign(socket, { id, connected: true as const }))
     const wire = wireOf(this.#torrent, id)
     if (!wire) throw new Fault('SWARM_STOPPED', 'the torrent took no connection', { member })
-    this.#onLink({ id, member, dialler, socket, wire, has: 0, idle: 0 })
+    this.#onLink({ id, member, dialler, socket, wire, has: 0, idle: 0, dry: false })
     other?.socket.destroy()
   }
 
@@ -131,14 +104,7 @@ export class WebTorrentSession implements Session {
   }
 
   nudge(): void {
-    const front = this.#init.front()
-    this.#frontNudges = front === this.#frontSeen ? this.#frontNudges + 1 : 0
-    this.#frontSeen = front
-    for (const link of this.#links.values()) {
-      if (link.wire.requests.length === 0) link.idle++
-      else if (link.idle < PATIENCE_NUDGES) link.idle = 0
-    }
-    nudge(this.#torrent)
+    this.#requests.nudge()
   }
 
   stop(): Promise<void> {
@@ -161,13 +127,14 @@ export class WebTorrentSession implements Session {
     const { wire, member } = link
     const { pieceCount } = this.torrent
     this.#links.set(wire, link)
-    for (const other of this.#links.values()) other.idle = 0
+    this.#requests.linked()
     guardWire(wire, pieceCount, (reason) => {
       this.#parts.logger.warn({ member, reason }, 'swarm: a connection broke the rules of the wire')
     })
     wire.extendedHandshake['reqq'] = REQUESTS_OPEN_MAX
     const learn = (has: number) => {
       link.has = has
+      link.dry = false
       this.#partFinished(link)
     }
     wire.on('have', () => learn(link.has + 1))
@@ -177,6 +144,10 @@ export class WebTorrentSession implements Session {
       for (let piece = 0; piece < pieceCount; piece++) if (wire.peerPieces.get(piece)) has++
       learn(has)
     })
+    // It gives again, or what was asked of it is open again.
+    for (const event of ['unchoke', 'choke', 'reject', 'timeout']) {
+      wire.on(event, () => this.#requests.look())
+    }
     wire.on('download', (bytes: number) => {
       this.received += bytes
     })
@@ -192,7 +163,7 @@ export class WebTorrentSession implements Session {
 
   #onGone(link: Link): void {
     this.#links.delete(link.wire)
-    for (const [piece, owner] of this.#single) if (owner === link) this.#single.set(piece, undefined)
+    this.#requests.unlinked(link)
     this.#init.events.gone(link.member)
   }
 
@@ -206,8 +177,7 @@ export class WebTorrentSession implements Session {
   #onVerified(index: number): void {
     if (this.#init.complete) return
     this.#missing--
-    this.#begun.delete(index)
-    this.#single.delete(index)
+    this.#requests.verified(index)
     const from = this.#sources.get(index) ?? new Set<NodeId>()
     this.#sources.delete(index)
     this.#init.events.piece(index, [...from])
@@ -220,8 +190,7 @@ export class WebTorrentSession implements Session {
     if (index === undefined) return
     const sources = [...(this.#sources.get(index) ?? [])]
     this.#sources.delete(index)
-    this.#begun.delete(index)
-    this.#single.set(index, undefined)
+    this.#requests.failed(index)
     const [liar] = sources
     this.#parts.logger.warn({ piece: index, from: sources }, 'swarm: a piece did not agree with its hash')
     if (liar !== undefined && sources.length === 1) {
@@ -240,89 +209,4 @@ export class WebTorrentSession implements Session {
   #partFinished(link: Link): void {
     if (this.#missing === 0 && link.has >= this.torrent.pieceCount) link.socket.destroy()
   }
-
-  #choose(wire: Wire): void {
-    const link = this.#links.get(wire)
-    if (!link || this.#missing === 0 || this.#store.waiting > WRITES_WAITING_BYTES_MAX) return
-    const high = pipelineOf(wire)
-    if (wire.requests.length >= high * PIPELINE_LOW_SHARE) return
-    if (!this.#fill(link, high)) this.#takeFromSlower(link, high)
-  }
-
-  /** @returns whether the pipeline is full */
-  #fill(link: Link, high: number): boolean {
-    const { wire } = link
-    while (this.#torrent.bitfield.get(this.#firstMissing)) this.#firstMissing++
-    const refused = new Set<number>()
-    const choice = {
-      pieceCount: this.torrent.pieceCount,
-      front: this.#init.front(),
-      firstMissing: this.#firstMissing,
-      begun: this.#begun,
-      overdue: this.#frontNudges >= PATIENCE_NUDGES,
-      shared: this.#isShared(),
-      share: this.#shareOf(link),
-      isOpen: (piece: number) => !refused.has(piece) && this.#isOpen(piece, link),
-      holders: (piece: number) => this.#holders(piece),
-    }
-    while (wire.requests.length < high) {
-      const piece = choosePiece(choice, this.#parts.random)
-      if (piece < 0) return false
-      const before = wire.requests.length
-      while (wire.requests.length < high && requestBlock(this.#torrent, wire, piece, false));
-      if (wire.requests.length === before) {
-        refused.add(piece)
-        continue
-      }
-      this.#begun.add(piece)
-      if (this.#single.has(piece)) this.#single.set(piece, link)
-    }
-    return true
-  }
-
-  /** Nothing is left to ask for: what hangs on a much slower connection is asked for here. */
-  #takeFromSlower(link: Link, high: number): void {
-    for (const piece of this.#begun) {
-      if (this.#single.has(piece) || !link.wire.peerPieces.get(piece)) continue
-      if (hasFreeBlock(this.#torrent, piece)) continue
-      while (link.wire.requests.length < high && requestBlock(this.#torrent, link.wire, piece, true));
-    }
-  }
-
-  #isOpen(piece: number, link: Link): boolean {
-    if (!hasFreeBlock(this.#torrent, piece) || !link.wire.peerPieces.get(piece)) return false
-    const owner = this.#single.get(piece)
-    return owner === undefined || owner === link
-  }
-
-  #isShared(): boolean {
-    for (const link of this.#links.values()) if (link.has < this.torrent.pieceCount) return true
-    return false
-  }
-
-  /**
-   * All leechers of a mesh come to the same order, so each asks a seeder for other pieces. Where a fellow
-   * does not do its part the seeder idles, and then the share is everything.
-   */
-  #shareOf(link: Link): Share | undefined {
-    if (link.has < this.torrent.pieceCount || link.idle >= PATIENCE_NUDGES) return undefined
-    const { self } = this.#parts
-    const fellows = [...this.#links.values()].filter((other) => other.has < this.torrent.pieceCount)
-    if (fellows.length === 0) return undefined
-    const before = fellows.filter(({ member }) => member < self).length
-    return { rank: before, of: fellows.length + 1 }
-  }
-
-  #holders(piece: number): number {
-    let holders = 0
-    for (const link of this.#links.values()) if (link.wire.peerPieces.get(piece)) holders++
-    return holders
-  }
-}
-
-/** Blocks to have asked for: what comes in a second, as webtorrent has it, and no more than the other end takes. */
-function pipelineOf(wire: Wire): number {
-  const blocks = 2 + Math.ceil(wire.downloadSpeed() / BLOCK_BYTES)
-  const { reqq } = wire.peerExtendedHandshake
-  return typeof reqq === 'number' && reqq > 0 ? Math.min(blocks, reqq) : blocks
 }
