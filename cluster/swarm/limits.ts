@@ -68,7 +68,7 @@ export const SESSION_IDLE_MS = 5_000
 
 /** Sockets in all, and those whose owner is not yet known: strangers must not crowd out members. */
 export const CONNECTIONS_MAX = 512
-export const CONNECTIONS_UNKNOWN_MAX = 64
+export const CONNECTIONS_UNKNOWN_MAX = 128
 /** One member's share: a connection is one blob. */
 export const CONNECTIONS_PER_MEMBER_MAX = 128
 /** Strangers are told of in the log once in this time. */

@@ -235,6 +235,29 @@ describe('a node that cannot store', () => {
     expect(b!.swarm.activeTorrents()).toBe(0)
   })
 
+  it('never ends a stream early as if it were whole when its own disk cannot be read', async () => {
+    const unreadable = (blobs: BlobStore): BlobStore => ({
+      ...bound(blobs),
+      stage: async () => {
+        const staged = await blobs.stage()
+        return {
+          write: (bytes, position) => staged.write(bytes, position),
+          commit: (digest, signal) => staged.commit(digest, signal),
+          discard: () => staged.discard(),
+          read: async () => {
+            throw new Error('the disk does not answer')
+          },
+        }
+      },
+    })
+    const [a, b] = await fleet({ uploadBytesPerSecond: 4e6 }, { blobs: unreadable })
+    const goods = cargo(4 * MiB)
+    await load(a!, goods)
+    const blob = await found(b!, goods.digest)
+    await expect(read(blob.stream())).rejects.toThrow('the disk does not answer')
+    await blob.committed
+  })
+
   it('says so when a direct transfer cannot be committed', async () => {
     const [a, b] = await fleet({}, { blobs: full('commit') })
     const goods = cargo(30 * KiB)

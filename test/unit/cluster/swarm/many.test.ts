@@ -102,6 +102,34 @@ describe('a swarm of several', () => {
     expect(c!.swarm.transfers().recent[0]).toMatchObject({ transport: 'torrent', from: [b!.name] })
   })
 
+  it('carries many blobs at once, large and small, each to each', async () => {
+    const ships = await fleet({}, {}, {})
+    const goods = Array.from({ length: 18 }, (_, index) => cargo((index % 6) * 400_000 + 1))
+    for (const [index, one] of goods.entries()) await load(ships[index % 3]!, one)
+    await Promise.all(
+      ships.flatMap((ship) =>
+        goods.map(async ({ digest }) => expect(sha256(await pull(ship, digest))).toBe(digest)),
+      ),
+    )
+    const sums = ships.map((ship) => ship.swarm.transfers())
+    expect(sums.map(({ torrent }) => torrent.blobsReceived)).toEqual([12, 9, 9])
+    expect(sums.map(({ direct }) => direct.blobsReceived)).toEqual([0, 3, 3])
+  })
+
+  it('tells its readers when it stops', async () => {
+    const [a, b] = await fleet({ uploadBytesPerSecond: 1e6 }, {})
+    const goods = cargo(4 * MiB)
+    await load(a!, goods)
+    const blob = await found(b!, goods.digest)
+    const reading = read(blob.stream())
+    await Promise.all([
+      expect(reading).rejects.toMatchObject({ code: 'BLOB_FETCH_FAILED' }),
+      expect(blob.committed).rejects.toMatchObject({ code: 'BLOB_FETCH_FAILED' }),
+      b!.swarm.stop(),
+    ])
+    await expect(b!.swarm.fetch(cargo(1).digest)).rejects.toMatchObject({ code: 'BLOB_FETCH_FAILED' })
+  })
+
   it('puts a torrent to sleep when its last connection has gone, and wakes it for the next', async () => {
     const [a, b, c] = await fleet({ haste: 20 }, { haste: 20 }, { haste: 20 })
     const goods = cargo(MiB)
