@@ -6,6 +6,7 @@ import type { NodeFacts } from '../src/journal/rows.ts'
 import type { BlobSource } from '../src/registry/blob-source.ts'
 import type { NodeParts, Participant } from '../src/registry/collective.ts'
 import type { Invitation, Topology } from '../src/registry/topology.ts'
+import type { Startable } from '../src/runtime/startable.ts'
 import type { ReplicatedJournal } from './ledger/replicated-journal.ts'
 import { Replication } from './ledger/replication.ts'
 import { FIRST_CATCH_UP_MS_MAX } from './limits.ts'
@@ -47,7 +48,8 @@ export class ClusterNode implements Participant {
   readonly #admissions: JournalAdmissions
   readonly #desk: AdmissionDesk
   #end: (why: string) => void = () => {}
-  #started = false
+  /** In the order they were started; a start that fails half-way is stopped half-way. */
+  readonly #started: Startable[] = []
 
   constructor(parts: ClusterNodeParts) {
     const { node, note, identity, journal } = parts
@@ -131,32 +133,23 @@ export class ClusterNode implements Participant {
   }
 
   async start(): Promise<void> {
-    await this.#tables.start()
     this.#tables.onChange(() => this.#checkMembership())
-    await this.#host.start()
-    await this.#swarm.start()
-    await this.#replication.start()
-    await this.#admissions.start()
-    await this.#desk.start()
-    this.#started = true
+    const rooms = [this.#tables, this.#host, this.#swarm, this.#replication, this.#admissions, this.#desk]
+    for (const room of rooms) {
+      await room.start()
+      this.#started.push(room)
+    }
     this.#checkMembership()
     if (!this.#tables.get(this.nodeId)) await this.#firstCatchUp()
   }
 
   async stop(): Promise<void> {
-    if (this.#started) {
-      await this.#desk.stop()
-      this.#admissions.stop()
-      await this.#replication.stop()
-      await this.#swarm.stop()
-      await this.#host.stop()
-      await this.#tables.stop()
-    }
+    for (const room of this.#started.splice(0).reverse()) await room.stop()
     await this.#parts.journal.close()
   }
 
   addresses(): string[] {
-    return this.#started ? this.#host.addresses() : []
+    return this.#started.includes(this.#host) ? this.#host.addresses() : []
   }
 
   async announce(url: string | null): Promise<void> {

@@ -4,6 +4,7 @@ import { op } from '../../src/journal/kinds.ts'
 import { AUTHORITY } from '../../src/journal/op.ts'
 import type { InviteRow, NodeFacts } from '../../src/journal/rows.ts'
 import type { Clock } from '../../src/runtime/clock.ts'
+import type { Startable } from '../../src/runtime/startable.ts'
 import type { NodeId } from '../network/network.ts'
 import type { AdmissionLedger, AdmissionPackage, InviteRecord } from './admission.ts'
 import type { Roster } from './roster.ts'
@@ -12,7 +13,7 @@ import type { Roster } from './roster.ts'
 const ACQUAINTANCES_MAX = 32
 
 /** Invites and admissions as records: the commit's own turn is what makes "once" true. */
-export class JournalAdmissions implements AdmissionLedger {
+export class JournalAdmissions implements AdmissionLedger, Startable {
   readonly #journal: Journal
   readonly #roster: Roster
   readonly #clock: Clock
@@ -38,7 +39,7 @@ export class JournalAdmissions implements AdmissionLedger {
     for await (const { row } of this.#journal.tables.list('invites')) this.#keep(row)
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
     this.#unfollow()
   }
 

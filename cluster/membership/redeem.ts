@@ -156,5 +156,13 @@ function asFault(error: unknown, { inviter, addresses, inviteId }: Invite): Faul
       { inviteId, inviter, addresses },
       error,
     )
-  return unreachable(error, { inviter, addresses })
+  const fault = unreachable(error, { inviter, addresses })
+  if (fault.code !== 'PEER_UNREACHABLE') return fault
+  const tried = addresses.join(', ')
+  return new Fault(
+    'PEER_UNREACHABLE',
+    `the inviting node does not answer; tried ${tried}`,
+    fault.facts,
+    error,
+  )
 }

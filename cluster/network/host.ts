@@ -27,7 +27,7 @@ import { buildNode, type MemberNode } from './libp2p-node.ts'
 import { Links } from './links.ts'
 import { Mender } from './mender.ts'
 import type { Channel, Network, NodeId } from './network.ts'
-import { dialable, unreachable, withPeer } from './reach.ts'
+import { dialable, listenFailure, unreachable, withPeer } from './reach.ts'
 import { Serving } from './serving.ts'
 import { topicsOf } from './topics.ts'
 
@@ -96,7 +96,7 @@ export class Host implements Network, InviteeNetwork {
     this.#dialer = new MemberDialer(target, roster, clock, random, timers, log)
   }
 
-  /** @throws Fault LISTEN_FAILED */
+  /** @throws Fault PORT_IN_USE, LISTEN_FAILED */
   async start(): Promise<void> {
     const { identity, keyring, roster, clock, timers, log } = this.#parts
     const { listen, announce = [] } = this.#init
@@ -119,7 +119,7 @@ export class Host implements Network, InviteeNetwork {
     try {
       await node.start()
     } catch (error) {
-      throw new Fault('LISTEN_FAILED', `cannot listen on ${listen.join(', ')}`, { listen }, error)
+      throw listenFailure(error, listen)
     }
     const mender = new Mender(node, this.#links, gossip, clock, timers)
     this.#stopping = new AbortController()

@@ -32,3 +32,13 @@ export function unreachable(error: unknown, facts: Record<string, unknown>): Fau
 export function causesOf(error: unknown): unknown[] {
   return error instanceof AggregateError ? error.errors : [error]
 }
+
+/** What libp2p throws when it cannot listen. It tells the reason in its message alone. */
+export function listenFailure(error: unknown, listen: readonly string[]): Fault {
+  const where = listen
+    .map((address) => address.replace(/^\/ip[46]\/([^/]+)\/tcp\/(\d+).*$/, 'port $2 on $1'))
+    .join(', ')
+  if (error instanceof Error && error.message.includes('EADDRINUSE'))
+    return new Fault('PORT_IN_USE', `${where} is in use`, { listen }, error)
+  return new Fault('LISTEN_FAILED', `cannot listen on ${where}`, { listen }, error)
+}

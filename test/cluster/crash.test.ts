@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { request } from 'node:http'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Cluster, type NodeProcess, PATIENCE_MS, startCluster } from '../support/cluster.ts'
@@ -62,7 +63,7 @@ async function patch(
     const room = sending.write(bytes)
     sent += bytes.length
     onSent(sent)
-    if (!room) await Promise.race([new Promise((drained) => sending.once('drain', drained)), answer])
+    if (!room) await Promise.race([once(sending, 'drain').catch(() => {}), answer])
   }
   sending.end()
   return answer

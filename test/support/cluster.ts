@@ -64,7 +64,12 @@ export class NodeProcess {
   /** Runs a command of the CLI to its end; rejects with what it printed when it fails. */
   async cli(...args: string[]): Promise<string> {
     try {
-      return (await run(process.execPath, [this.#program, ...args], { env: this.#environment })).stdout
+      return (
+        await run(process.execPath, [this.#program, ...args], {
+          env: this.#environment,
+          timeout: 2 * PATIENCE_MS,
+        })
+      ).stdout
     } catch (error) {
       const { stdout, stderr } = error as { stdout: string; stderr: string }
       throw new Error(`flotilla ${args[0]}: ${stderr}${stdout}`, { cause: error })

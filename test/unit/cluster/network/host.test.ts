@@ -115,5 +115,5 @@ test('a port that is taken fails the start with its address', async () => {
     { clusterId: CLUSTER, listen: [taken] },
     { identity: await newIdentity(), keyring: a.keyring, roster: new ListRoster(), ...runtime },
   )
-  await expect(second.start()).rejects.toMatchObject({ code: 'LISTEN_FAILED', facts: { listen: [taken] } })
+  await expect(second.start()).rejects.toMatchObject({ code: 'PORT_IN_USE', facts: { listen: [taken] } })
 })
