@@ -75,10 +75,12 @@ export const CONNECTIONS_PER_MEMBER_MAX = 128
 export const REFUSAL_LOG_INTERVAL_MS = 10_000
 /** TLS and the first 48 bytes of the torrent wire must come within this. */
 export const HANDSHAKE_TIMEOUT_MS = 10_000
-/** Requests (16 KiB) a peer may have open: 4 MiB bound what waits in a seeder's memory per connection. */
-export const REQUESTS_OPEN_MAX = 256
+/** Requests (16 KiB) a peer may have open: 8 MiB wait in a seeder's memory at most, and fill 80 MB/s at 100 ms. */
+export const REQUESTS_OPEN_MAX = 512
 /** The longest message of the wire: a block is 16 KiB, a bitfield of the largest blob 16 KiB. */
 export const WIRE_MESSAGE_BYTES_MAX = 128 * KiB + 64
+/** Blocks read ahead for peers, of all torrents together: 128 peers that each are somewhere else. */
+export const READ_AHEAD_BYTES_MAX = 32 * MiB
 /** Connections that may upload at once per torrent: members need no tit for tat. */
 export const UPLOAD_SLOTS = 32
 /** Verified pieces waiting for the disk; past it no more are asked for. */

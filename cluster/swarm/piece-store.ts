@@ -1,5 +1,6 @@
 import type { ChunkStore } from 'webtorrent'
 import type { PieceBytes } from './engine.ts'
+import type { ReadAhead } from './read-ahead.ts'
 import type { Torrent } from './torrent.ts'
 
 /** One blob as the pieces a torrent library asks for, straight from and to its bytes. */
@@ -9,11 +10,13 @@ export class PieceStore implements ChunkStore {
   waiting = 0
   readonly #torrent: Torrent
   readonly #bytes: PieceBytes
+  readonly #readAhead: ReadAhead
 
-  constructor(torrent: Torrent, bytes: PieceBytes) {
+  constructor(torrent: Torrent, bytes: PieceBytes, readAhead: ReadAhead) {
     this.chunkLength = torrent.pieceLength
     this.#torrent = torrent
     this.#bytes = bytes
+    this.#readAhead = readAhead
   }
 
   put(index: number, bytes: Uint8Array, done: (error: Error | null) => void): void {
@@ -60,10 +63,14 @@ export class PieceStore implements ChunkStore {
     length: number,
     done: (error: Error | null, bytes?: Uint8Array) => void,
   ): Promise<void> {
-    const bytes = Buffer.allocUnsafe(length)
-    const failure = await failureOf(this.#bytes.readFully(bytes, position))
-    if (failure) done(failure)
-    else done(null, bytes)
+    const { infoHash, size } = this.#torrent
+    let bytes: Uint8Array
+    try {
+      bytes = await this.#readAhead.read(infoHash, size, this.#bytes, position, length)
+    } catch (error) {
+      return done(error as Error)
+    }
+    done(null, bytes)
   }
 }
 

@@ -4,6 +4,7 @@ import type { Logger } from '../../src/runtime/logger.ts'
 import type { Random } from '../../src/runtime/random.ts'
 import type { NodeId } from '../network/network.ts'
 import type { Engine, PieceBytes, Session, SessionInit } from './engine.ts'
+import { ReadAhead } from './read-ahead.ts'
 import type { Torrent } from './torrent.ts'
 import { createClient } from './webtorrent-private.ts'
 import { WebTorrentSession } from './webtorrent-session.ts'
@@ -23,6 +24,7 @@ export interface WebTorrentEngineInit {
 export class WebTorrentEngine implements Engine {
   readonly #components: WebTorrentEngineComponents
   readonly #init: WebTorrentEngineInit
+  readonly #readAhead = new ReadAhead()
   readonly #sessions = new Set<WebTorrentSession>()
   #client: WebTorrent | undefined
 
@@ -63,8 +65,12 @@ export class WebTorrentEngine implements Engine {
   join(torrent: Torrent, bytes: PieceBytes, init: SessionInit): Session {
     const client = this.#client
     if (!client) throw new Fault('SWARM_STOPPED', 'the swarm of this node does not run')
-    const session = new WebTorrentSession({ ...this.#components, client }, torrent, bytes, init, () =>
-      this.#sessions.delete(session),
+    const session = new WebTorrentSession(
+      { ...this.#components, client, readAhead: this.#readAhead },
+      torrent,
+      bytes,
+      init,
+      () => this.#sessions.delete(session),
     )
     this.#sessions.add(session)
     return session

@@ -8,6 +8,7 @@ import type { NodeId } from '../network/network.ts'
 import type { PieceBytes, Session, SessionInit } from './engine.ts'
 import { REQUESTS_OPEN_MAX, UPLOAD_SLOTS } from './limits.ts'
 import { PieceStore } from './piece-store.ts'
+import type { ReadAhead } from './read-ahead.ts'
 import { metainfoOf, type Torrent } from './torrent.ts'
 import { failedPieceOf, guardWire, wireOf } from './webtorrent-private.ts'
 import { type Link, Requests } from './webtorrent-requests.ts'
@@ -15,6 +16,7 @@ import { type Link, Requests } from './webtorrent-requests.ts'
 interface Parts {
   readonly self: NodeId
   readonly client: WebTorrent
+  readonly readAhead: ReadAhead
   readonly logger: Logger
   readonly random: Random
 }
@@ -42,7 +44,7 @@ export class WebTorrentSession implements Session {
     this.#init = init
     this.#ended = ended
     this.#missing = init.complete ? 0 : torrent.pieceCount
-    const store = new PieceStore(torrent, bytes)
+    const store = new PieceStore(torrent, bytes, parts.readAhead)
     this.#torrent = parts.client.add(metainfoOf(torrent), {
       // webtorrent calls `new`; a constructor may give back another object.
       store: function storeOfBlob() {
@@ -110,6 +112,7 @@ export class WebTorrentSession implements Session {
   stop(): Promise<void> {
     this.#stopped ??= new Promise<void>((resolve) => {
       this.#ended()
+      this.#parts.readAhead.forget(this.torrent.infoHash)
       for (const link of this.#links.values()) link.socket.destroy()
       if (this.#torrent.destroyed) resolve()
       else this.#torrent.destroy({ destroyStore: false }, () => resolve())
