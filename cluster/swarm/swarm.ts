@@ -101,13 +101,19 @@ export class Swarm implements BlobSource, Startable {
     })
   }
 
+  /** @throws Fault LISTEN_FAILED */
   async start(): Promise<void> {
     const served = this.#stopping !== undefined
     this.#stopping = new AbortController()
     await this.#shelf.start()
     await this.#engine.start()
     this.#sessions.start()
-    await this.#transport.start()
+    try {
+      await this.#transport.start()
+    } catch (error) {
+      await this.stop()
+      throw error
+    }
     if (served) return // a network keeps its handlers
     await this.#components.network.handle(BLOB_PROTOCOL, async (channel) => {
       if (this.#stopping) await this.#answering.serve(channel, this.#stopping.signal)

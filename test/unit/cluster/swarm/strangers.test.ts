@@ -6,7 +6,19 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import WebTorrent from 'webtorrent'
 import { certificateOf } from '../../../../cluster/swarm/certificate.ts'
 import { metainfoOf, type Torrent, torrentOf } from '../../../../cluster/swarm/torrent.ts'
-import { acquaint, type Cargo, cargo, fleet, found, load, MiB, pull, type Ship, sha256 } from './fleet.ts'
+import {
+  acquaint,
+  type Cargo,
+  cargo,
+  fleet,
+  found,
+  launch,
+  load,
+  MiB,
+  pull,
+  type Ship,
+  sha256,
+} from './fleet.ts'
 
 /** What anybody can compute who has the bytes, or was told by a traitor. */
 function torrentOfCargo({ digest, bytes }: Cargo): Torrent {
@@ -70,6 +82,15 @@ describe('the port of the swarm', () => {
     expect(count('UDPWrap')).toBe(before.udp)
     await a!.swarm.stop()
     await expect.poll(() => count('TCPServerWrap') - before.tcp).toBe(1)
+  })
+
+  it('is said to be taken when it is, and nothing is left running', async () => {
+    const [a, b] = await fleet({}, {})
+    const { port } = a!.swarm.address()!
+    const listeners = () => process.getActiveResourcesInfo().filter((one) => one === 'TCPServerWrap').length
+    const before = listeners()
+    await expect(launch(b!.cast, 'late', { port })).rejects.toMatchObject({ code: 'LISTEN_FAILED' })
+    expect(listeners()).toBe(before)
   })
 
   it('gives a stock BitTorrent client not one byte, though it knows port and infohash', async () => {
