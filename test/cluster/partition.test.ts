@@ -93,6 +93,6 @@ test('two halves go on alone, and agree when the link is back without anybody wr
     const statuses = await Promise.all(
       entries.map(async (entry) => (await entry.api('GET', '/users/current')).status),
     )
-    expect(statuses.sort()).toEqual([200, 401])
+    expect(new Set(statuses)).toEqual(new Set([200, 401]))
   }
 }, 180_000)
