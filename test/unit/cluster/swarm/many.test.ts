@@ -104,7 +104,7 @@ describe('a swarm of several', () => {
 
   it('carries many blobs at once, large and small, each to each', async () => {
     const ships = await fleet({}, {}, {})
-    const goods = Array.from({ length: 18 }, (_, index) => cargo((index % 6) * 400_000 + 1))
+    const goods = Array.from({ length: 18 }, (_, index) => cargo((index % 6) * 400_000 + 1000))
     for (const [index, one] of goods.entries()) await load(ships[index % 3]!, one)
     await Promise.all(
       ships.flatMap((ship) =>
