@@ -1,18 +1,34 @@
+import { mkdirSync, statfsSync } from 'node:fs'
 import { ClassicLevel } from 'classic-level'
 import { Fault } from '../../errors.ts'
 import type { KeyRange, KeyValue, Write } from '../../journal/key-value.ts'
 
+/**
+ * Never written below: LevelDB needs room to flush and merge, and what fails for want of it leaves a torn
+ * log behind. Four times its write buffer.
+ */
+const RESERVE_BYTES = 16 * 1024 * 1024
+/** Records name people and hold the hashes of their passwords. */
+const DIRECTORY_MODE = 0o700
+
 /** The journal's store in one LevelDB directory, owned by one process (LevelDB's own lock says so). */
 export class LevelStore implements KeyValue {
+  readonly #directory: string
   readonly #level: ClassicLevel<string, Uint8Array>
+  /**
+   * A write failed: its record may stand torn at the end of LevelDB's log, and whatever were written behind
+   * it would be dropped at the next start, acknowledged or not. Nothing is, until the log has been replaced.
+   */
+  #torn = false
 
-  private constructor(level: ClassicLevel<string, Uint8Array>) {
+  private constructor(directory: string, level: ClassicLevel<string, Uint8Array>) {
+    this.#directory = directory
     this.#level = level
   }
 
   /**
-   * @param directory made when absent
-   * @throws Fault STORE_IN_USE when another process has it open
+   * @param directory made when absent, for this user alone
+   * @throws Fault STORE_IN_USE when another process has it open, STORAGE_FULL, STORE_UNREADABLE
    */
   static async open(directory: string): Promise<LevelStore> {
     const level = new ClassicLevel<string, Uint8Array>(directory, {
@@ -20,18 +36,25 @@ export class LevelStore implements KeyValue {
       valueEncoding: 'view',
     })
     try {
+      mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE })
       await level.open()
     } catch (error) {
-      const cause = (error as { cause?: { code?: string } }).cause
-      if (cause?.code === 'LEVEL_LOCKED') {
+      const reasons = causes(error)
+      if (reasons.some((reason) => codeOf(reason) === 'LEVEL_LOCKED')) {
         throw new Fault('STORE_IN_USE', `another process has ${directory} open`, { directory }, error)
       }
-      throw new Fault('STORE_UNREADABLE', `cannot open ${directory}`, { directory }, error)
+      if (isFull(error))
+        throw new Fault('STORAGE_FULL', `the disk of ${directory} is full`, { directory }, error)
+      const why = reasons.map((reason) => (reason instanceof Error ? reason.message : String(reason))).at(-1)
+      throw new Fault('STORE_UNREADABLE', `cannot open ${directory}: ${why}`, { directory }, error)
     }
-    return new LevelStore(level)
+    return new LevelStore(directory, level)
   }
 
+  /** @throws Fault STORE_CLOSED in the moment in which a damaged log is being replaced */
   get(key: string): Uint8Array | undefined {
+    if (this.#level.status !== 'open')
+      throw new Fault('STORE_CLOSED', 'the journal is being reopened; try again')
     return this.#level.getSync(key)
   }
 
@@ -39,10 +62,15 @@ export class LevelStore implements KeyValue {
     yield* this.#level.iterator(bounds)
   }
 
+  /** @throws Fault STORAGE_FULL, STORE_WRITE_FAILED; nothing of the batch is then there, now or later */
   async write(batch: readonly Write[]): Promise<void> {
+    this.#checkRoom()
+    if (this.#torn) await this.#replaceLog()
     try {
       await this.#level.batch([...batch], { sync: true })
     } catch (error) {
+      this.#torn = true
+      if (isFull(error)) throw full(this.#directory, error)
       throw new Fault('STORE_WRITE_FAILED', 'the journal could not be written', {}, error)
     }
   }
@@ -50,4 +78,47 @@ export class LevelStore implements KeyValue {
   close(): Promise<void> {
     return this.#level.close()
   }
+
+  #checkRoom(): void {
+    const { bavail, bsize } = statfsSync(this.#directory)
+    if (bavail * bsize < RESERVE_BYTES) throw full(this.#directory)
+  }
+
+  /** Flushes what the log holds into a table, which starts a new log; else opens anew, which does the same. */
+  async #replaceLog(): Promise<void> {
+    try {
+      await this.#level.compactRange('', '\u{10FFFF}').catch(async () => {
+        // After some failures LevelDB takes no write until it is opened again.
+        await this.#level.close()
+        await this.#level.open()
+      })
+    } catch (error) {
+      throw new Fault('STORE_WRITE_FAILED', 'the journal could not be repaired', {}, error)
+    }
+    this.#torn = false
+  }
+}
+
+function full(directory: string, cause?: unknown): Fault {
+  return new Fault('STORAGE_FULL', 'the disk is full: nothing can be recorded', { directory }, cause)
+}
+
+function isFull(error: unknown): boolean {
+  // LevelDB hands on the system's words, not its number.
+  return causes(error).some(
+    (cause) =>
+      codeOf(cause) === 'ENOSPC' || (cause instanceof Error && cause.message.includes('No space left')),
+  )
+}
+
+function causes(error: unknown): unknown[] {
+  const found: unknown[] = []
+  for (let cause = error; cause !== undefined; cause = cause instanceof Error ? cause.cause : undefined) {
+    found.push(cause)
+  }
+  return found
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as { code?: string }).code
 }

@@ -1,0 +1,89 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { LevelStore } from '../../../../src/store/level/level-store.ts'
+
+const MIB = 1024 * 1024
+const value = (text: string) => Buffer.from(text)
+const put = (key: string, bytes: Uint8Array) => ({ type: 'put', key, value: bytes }) as const
+
+describe('a journal on a disk of its own', () => {
+  let mount: string
+  let mounted = false
+  beforeEach(() => {
+    mount = mkdtempSync(join(tmpdir(), 'flotilla-level-'))
+    try {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', mount], { stdio: 'ignore' })
+      mounted = true
+    } catch {
+      process.stderr.write('SKIPPED for want of the right to mount a tmpfs\n')
+    }
+  })
+  afterEach(() => {
+    if (mounted) execFileSync('umount', [mount])
+    rmSync(mount, { recursive: true, force: true })
+  })
+
+  /** Leaves `bytes` free. */
+  function fill(bytes: number): void {
+    const { bavail, bsize } = statfsSync(mount)
+    writeFileSync(join(mount, 'filler'), Buffer.alloc(Math.max(0, bavail * bsize - bytes)))
+  }
+
+  test('that is full refuses in so many words, reads on, and loses nothing it acknowledged afterwards', async (context) => {
+    if (!mounted) return context.skip('no right to mount')
+    const directory = join(mount, 'journal')
+    const store = await LevelStore.open(directory)
+    await store.write([put('before', value('1'))])
+    fill(0)
+    for (let n = 0; n < 3; n++) {
+      await expect(store.write([put('lost', value('x'))])).rejects.toMatchObject({ code: 'STORAGE_FULL' })
+    }
+    expect(Buffer.from(store.get('before') ?? [])).toEqual(value('1'))
+    rmSync(join(mount, 'filler'))
+    await store.write([put('after', value('2'))])
+    await store.close()
+
+    const again = await LevelStore.open(directory)
+    expect(again.get('lost')).toBeUndefined()
+    expect(['before', 'after'].map((key) => Buffer.from(again.get(key) ?? []).toString())).toEqual(['1', '2'])
+    await again.close()
+  })
+
+  test('that fills up in the middle of a write keeps what was acknowledged, before and after', async (context) => {
+    if (!mounted) return context.skip('no right to mount')
+    const directory = join(mount, 'journal')
+    const store = await LevelStore.open(directory)
+    const acknowledged: string[] = []
+    const attempt = async (key: string, bytes: Uint8Array) => {
+      await store.write([put(key, bytes)])
+      acknowledged.push(key)
+    }
+    await attempt('before', value('1'))
+    // Past the reserve's look at the disk: a batch larger than what is left, which tears the log.
+    fill(17 * MIB)
+    await expect(attempt('huge', Buffer.alloc(30 * MIB, 7))).rejects.toMatchObject({ code: 'STORAGE_FULL' })
+    await expect(attempt('refused', value('x'))).rejects.toMatchObject({ code: 'STORAGE_FULL' })
+    rmSync(join(mount, 'filler'))
+    for (let n = 0; n < 20; n++) await attempt(`after ${n}`, value(String(n)))
+    await store.close()
+
+    const again = await LevelStore.open(directory)
+    expect(again.get('huge')).toBeUndefined()
+    expect(acknowledged.filter((key) => again.get(key) === undefined)).toEqual([])
+    expect(acknowledged).toHaveLength(21)
+    await again.close()
+  })
+})
+
+test('the directory is for its owner alone, and open in one process', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'flotilla-level-'))
+  const directory = join(root, 'journal')
+  const store = await LevelStore.open(directory)
+  expect(statSync(directory).mode & 0o777).toBe(0o700)
+  await expect(LevelStore.open(directory)).rejects.toMatchObject({ code: 'STORE_IN_USE' })
+  await store.close()
+  rmSync(root, { recursive: true, force: true })
+})
