@@ -125,3 +125,5 @@ export const PULLS_CONCURRENT_MAX = 2
 export const PULL_BACKOFF_MS_MAX = 5 * 60_000
 /** A newcomer answers clients once it has the records, or after this long without. */
 export const FIRST_CATCH_UP_MS_MAX = 60_000
+/** So long an evicted member's connections stay, that the record of its eviction can reach it by gossip. */
+export const FAREWELL_MS = 500

@@ -7,6 +7,7 @@ import type { Random } from '../../src/runtime/random.ts'
 import type { Timers } from '../../src/runtime/timers.ts'
 import {
   DIAL_MS_MAX,
+  FAREWELL_MS,
   GOSSIP_BURST_BYTES,
   GOSSIP_BYTES_PER_SECOND_MAX,
   INVITE_CONNECTIONS_MAX,
@@ -76,6 +77,7 @@ export class Host implements Network, InviteeNetwork {
   readonly #links = new Links()
   readonly #handlers = new Map<string, Handler>()
   #stopping = new AbortController()
+  #callOffExpulsion: (() => void) | undefined
   #running: Running | undefined
 
   constructor(init: HostInit, parts: HostComponents) {
@@ -123,7 +125,7 @@ export class Host implements Network, InviteeNetwork {
     }
     const mender = new Mender(node, this.#links, gossip, clock, timers)
     this.#stopping = new AbortController()
-    this.#running = { node, gossip, mender, unfollow: roster.onChange(() => this.#expel()) }
+    this.#running = { node, gossip, mender, unfollow: roster.onChange(() => this.#expelSoon()) }
     // Who was put out while this was starting.
     this.#expel()
     await this.#dialer.start()
@@ -134,6 +136,8 @@ export class Host implements Network, InviteeNetwork {
     if (!this.#running) return
     const { node, mender, unfollow } = this.#running
     unfollow()
+    this.#callOffExpulsion?.()
+    this.#callOffExpulsion = undefined
     this.#stopping.abort(new Fault('NETWORK_STOPPED', 'this node is stopping'))
     await this.#dialer.stop()
     await mender.stop()
@@ -267,7 +271,13 @@ export class Host implements Network, InviteeNetwork {
     this.#dialer.sweep()
   }
 
+  /** New connections are refused from this moment; open ones live long enough to carry the news itself. */
+  #expelSoon(): void {
+    this.#callOffExpulsion ??= this.#parts.timers.after(FAREWELL_MS, () => this.#expel())
+  }
+
   #expel(): void {
+    this.#callOffExpulsion = undefined
     const expelled = this.#doorkeeper.expel(this.#running?.node.getConnections() ?? [])
     for (const peer of expelled) this.#meter.forget(peer)
   }

@@ -182,6 +182,8 @@ describe('membership', () => {
         timeout: PATIENCE_MS,
       })
       .toMatchObject({ state: 'evicted', connected: false })
+    // It hears of it before the line is cut, and does not go on taking pushes nobody will see.
+    await expect.poll(() => node3.runs, { timeout: PATIENCE_MS }).toBe(false)
     const pushed = await admin(node1).pushImage('library/after-eviction', 'x', Buffer.alloc(400_000, 'z'))
     expect(pushed.status).toBe(201)
     await agreed([node1, node2])

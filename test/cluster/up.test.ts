@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -74,6 +74,39 @@ test('scripts/up makes a cluster, mends it, tells how to use it, and takes it aw
   expect(existsSync(first.dataDir)).toBe(true)
   await up('down', '--fresh')
   expect(readdirSync(dir)).toEqual([])
+})
+
+test('scripts/up finds a node somebody else serves, and passes over one that is out', {
+  timeout: 300_000,
+}, async () => {
+  const made = await upJson('--nodes', '2')
+  const second = made.nodes[1] as Up['nodes'][number]
+  process.kill(second.pid, 'SIGTERM')
+  await expect.poll(() => existsSync(join(second.dataDir, 'control.sock')), { timeout: 30_000 }).toBe(false)
+  const flotilla = join(root, 'bin/flotilla.js')
+  const byHand = spawn(process.execPath, [flotilla, '--config', 'nodes/node2.yaml', 'serve'], {
+    cwd: work,
+    stdio: 'ignore',
+  })
+  const answers = () =>
+    fetch(`${second.url}/v2/`).then(
+      ({ status }) => status,
+      () => 0,
+    )
+  await expect.poll(answers, { timeout: 60_000 }).toBe(401)
+  const found = await up('--json', '--nodes', '2')
+  expect(found.stderr).toContain(`node2 is served by process ${byHand.pid} this script did not start`)
+  expect((JSON.parse(found.stdout) as Up).nodes[1]?.pid).toBe(byHand.pid)
+  await up('down')
+  await expect.poll(() => byHand.exitCode, { timeout: 10_000 }).toBe(0)
+
+  const first = (await upJson('--nodes', '2')).nodes[0] as Up['nodes'][number]
+  await run(process.execPath, [flotilla, '--data-dir', first.dataDir, 'evict', 'node2', '--yes'])
+  await up('down')
+  const without = await up('--json', '--nodes', '1')
+  expect((JSON.parse(without.stdout) as Up).nodes.map(({ name }) => name)).toEqual(['node1'])
+  expect(without.stderr).toContain('node2 is out of the cluster (evicted)')
+  expect((await upJson('--nodes', '2')).nodes.map(({ name }) => name)).toEqual(['node1', 'node3'])
 })
 
 /** With skopeo as the only client on the PATH; the example comes out at another node than it went in. */

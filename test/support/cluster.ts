@@ -57,6 +57,11 @@ export class NodeProcess {
     return this.#process?.pid
   }
 
+  /** False once the process has ended, by itself or by `kill`. */
+  get runs(): boolean {
+    return this.#process?.exitCode === null && this.#process.signalCode === null
+  }
+
   get log(): string {
     return `${this.dataDir}.log`
   }
