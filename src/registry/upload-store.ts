@@ -26,12 +26,20 @@ export interface UploadStore {
   /**
    * Appends at `offset`. What has arrived before `bytes` fails is kept, and counted in the next `find`.
    * @param bytes chunks that nobody writes to again: they are kept until a batch is full
+   * @param length how many bytes there must be; when they are not as many, none of them is kept
    * @returns the new offset
    * @throws Fault RANGE_INVALID when `offset` is not where the upload stands
+   * @throws Fault SIZE_INVALID when `bytes` are not `length` long; the upload then stands where it stood
    * @throws Fault UPLOAD_BUSY when another request writes to the same upload
    * @throws Fault STORAGE_FULL when the disk has no room; the upload is then cancelled, to make some
    */
-  append(id: string, offset: number, bytes: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<number>
+  append(
+    id: string,
+    offset: number,
+    bytes: AsyncIterable<Uint8Array>,
+    signal?: AbortSignal,
+    length?: number,
+  ): Promise<number>
   /**
    * Verifies, makes durable and moves the bytes under their digest; the upload is gone afterwards.
    * @throws Fault DIGEST_INVALID when the bytes do not give the digest; the upload is then cancelled

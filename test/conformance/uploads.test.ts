@@ -129,6 +129,20 @@ describe('an upload', () => {
     expect(short.errorCode()).toBe('SIZE_INVALID')
   })
 
+  it('stands where it stood after a chunk that lied about itself', async () => {
+    const bytes = randomBytes(600_000)
+    const location = await client.startUpload(repository)
+    await patch(location, bytes.subarray(0, 300_000), '0-299999')
+    const lying = await patch(location, bytes.subarray(300_000), '300000-300010')
+    expect(lying.status).toBe(400)
+    expect(lying.errorCode()).toBe('SIZE_INVALID')
+    expect(lying.headers.range).toBe('0-299999')
+    expect((await client.send('GET', location)).headers.range).toBe('0-299999')
+    expect((await patch(location, bytes.subarray(300_000), '300000-599999')).status).toBe(202)
+    expect((await client.send('PUT', `${location}?digest=${sha256(bytes)}`)).status).toBe(201)
+    await expectBlob(bytes)
+  })
+
   it('that is cancelled is unknown from then on', async () => {
     const location = await client.startUpload(repository)
     expect((await client.send('DELETE', location)).status).toBe(204)

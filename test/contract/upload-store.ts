@@ -134,6 +134,26 @@ export function describeUploadStore(name: string, open: () => Promise<UploadStor
       },
     )
 
+    it.each([
+      ['more', 100, MiB, 11],
+      ['more, hashed already', 2 * MiB, 4 * MiB, 3 * MiB],
+      ['fewer', 100, 1000, 1001],
+      ['fewer, hashed already', 2 * MiB, 3 * MiB, 4 * MiB],
+      ['none', 100, 0, 5],
+    ])('keeps nothing of a chunk with %s bytes than announced', async (_, before, sent, length) => {
+      const bytes = randomBytes(before + 4 * MiB)
+      const { id } = await uploads.create(owner)
+      await uploads.append(id, 0, arriving(bytes.subarray(0, before)))
+      const lying = uploads.append(id, before, arriving(randomBytes(sent)), undefined, length)
+      await expect(lying).rejects.toMatchObject({ code: 'SIZE_INVALID' })
+      expect((await uploads.find(id))?.offset).toBe(before)
+      expect((await (await under.reopen()).uploads.find(id))?.offset).toBe(before)
+      const right = bytes.subarray(before)
+      await uploads.append(id, before, arriving(right), undefined, right.length)
+      await uploads.commit(id, digestOf(bytes))
+      await expectBlob(under.blobs, bytes)
+    })
+
     it('refuses bytes that do not give the digest, and the upload is gone', async () => {
       for (const size of [10, 3 * MiB]) {
         const { id } = await uploads.create(owner)

@@ -84,7 +84,8 @@ async function append(call: Call, id: string): Promise<UploadState> {
     return await registry.uploads.append(owner, id, { bytes: bodyOf(request.raw), ...part }, gone)
   } catch (error) {
     // Tells the client where to go on.
-    if (isFault(error, 'RANGE_INVALID')) standing(call, await registry.uploads.find(owner, id))
+    if (isFault(error, 'RANGE_INVALID') || isFault(error, 'SIZE_INVALID'))
+      standing(call, await registry.uploads.find(owner, id))
     throw error
   }
 }

@@ -1,11 +1,12 @@
-import { open, readdir, rm } from 'node:fs/promises'
+import { open, readdir, rm, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Fault } from '../../errors.ts'
+import { Fault, isFault } from '../../errors.ts'
 import { BLOB_WRITE_CHUNK_BYTES } from '../../limits.ts'
 import { algorithmOf, type Digest, type DigestAlgorithm, hexOf } from '../../oci/digest.ts'
 import type { UploadOwner, UploadState, UploadStore } from '../../registry/upload-store.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Random } from '../../runtime/random.ts'
+import { ofLength } from './announced-length.ts'
 import { BatchWriter } from './batch-writer.ts'
 import { diskFault } from './disk-faults.ts'
 import type { HashWorkers, Tail } from './hash-workers.ts'
@@ -106,14 +107,16 @@ export class DiskUploadStore implements UploadStore {
     offset: number,
     bytes: AsyncIterable<Uint8Array>,
     signal?: AbortSignal,
+    length?: number,
   ): Promise<number> {
     return this.#exclusively(id, async (session) => {
       if (offset !== session.offset) {
         throw new Fault('RANGE_INVALID', `the upload stands at ${session.offset}`, { offset: session.offset })
       }
       try {
-        await this.#write(session, bytes, signal)
+        await this.#write(session, length === undefined ? bytes : ofLength(bytes, length), signal)
       } catch (error) {
+        if (isFault(error, 'SIZE_INVALID')) await this.#rollBack(session, offset)
         const fault = diskFault(error)
         // Nothing but the room it takes could help here, and the client will not come back for it.
         if (fault !== error) await this.#remove(session)
@@ -184,6 +187,14 @@ export class DiskUploadStore implements UploadStore {
     } finally {
       await file.close()
     }
+  }
+
+  /** What came after `offset` is no part of the upload: the tail may have read it, so hashing begins again. */
+  async #rollBack(session: Session, offset: number): Promise<void> {
+    session.tail?.drop()
+    session.tail = undefined
+    await truncate(this.#layout.uploadBytes(session.id), offset)
+    session.offset = offset
   }
 
   /** Resolves when the bytes are proven and on stable storage. */
