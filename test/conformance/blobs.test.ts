@@ -104,6 +104,7 @@ describe('part of a blob', () => {
       const got = await client.send('GET', at, { headers: { range: `bytes=${range}` } })
       expect(got.status).toBe(416)
       expect(got.headers['content-range']).toBe('bytes */2048')
+      expect(got.errorCode()).toBe('SIZE_INVALID')
     },
   )
 

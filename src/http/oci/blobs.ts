@@ -67,5 +67,5 @@ function rangeOf({ request, reply }: Call, digest: string, size: number) {
   const range = parseRange(request.headers.range, size)
   if (range !== 'unsatisfiable') return range
   reply.removeHeader('cache-control').header('content-range', `bytes */${size}`)
-  throw new Fault('RANGE_INVALID', `the blob has ${size} bytes`, { size })
+  throw new Fault('RANGE_NOT_SATISFIABLE', `the blob has ${size} bytes`, { size })
 }

@@ -5,6 +5,8 @@ const OCI_CODES: Readonly<Record<string, string>> = {
   UPLOAD_UNKNOWN: 'BLOB_UPLOAD_UNKNOWN',
   UPLOAD_BUSY: 'BLOB_UPLOAD_INVALID',
   RANGE_INVALID: 'BLOB_UPLOAD_INVALID',
+  // Of a pull: the specification has no word for it, and this comes nearest.
+  RANGE_NOT_SATISFIABLE: 'SIZE_INVALID',
   UPLOADS_TOO_MANY: 'TOOMANYREQUESTS',
   MANIFEST_TOO_LARGE: 'SIZE_INVALID',
   METHOD_NOT_ALLOWED: 'UNSUPPORTED',
