@@ -1,6 +1,6 @@
 import type { Server } from 'node:http'
 import { Server as TlsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import {
   HTTP_CONNECTIONS_MAX,
@@ -15,6 +15,7 @@ import type { Logger } from '../runtime/logger.ts'
 import type { Random } from '../runtime/random.ts'
 import type { Startable } from '../runtime/startable.ts'
 import type { Timers } from '../runtime/timers.ts'
+import { answerToBroken, rawAnswer } from './broken-request.ts'
 import { type Answer, answerOf, codeOfStatus, INTERNAL_ERROR, isClientGone } from './errors.ts'
 import { ociBody } from './oci/errors.ts'
 
@@ -70,6 +71,8 @@ export class HttpServer implements Startable {
   /** Which run of which node a request id is of; counting from there costs nothing per request. */
   readonly #run: string
   #requests = 0
+  /** The last request of each connection: a request that breaks off is answered past Fastify. */
+  readonly #last = new WeakMap<Socket, FastifyReply>()
   #app: FastifyInstance | undefined
 
   constructor(parts: HttpServerParts, init: HttpServerInit) {
@@ -84,6 +87,7 @@ export class HttpServer implements Startable {
     this.#app = app
     app.server.maxConnections = HTTP_CONNECTIONS_MAX
     app.addHook('onRequest', async (request, reply) => {
+      this.#last.set(request.raw.socket, reply)
       reply.header('x-request-id', request.id)
       reply.header('x-content-type-options', 'nosniff')
     })
@@ -148,6 +152,7 @@ export class HttpServer implements Startable {
       // A project's name may be as long as a repository's.
       routerOptions: { maxParamLength: REPOSITORY_NAME_BYTES_MAX },
       genReqId: (request) => this.#requestId(request.headers['x-request-id']),
+      clientErrorHandler: (error, socket) => this.#broken(error, socket),
       frameworkErrors: (error, request, reply) => this.#fail(error, request, reply),
       ...(secure ? { https: secure } : { http: limits }),
     })
@@ -183,8 +188,29 @@ export class HttpServer implements Startable {
       reply.header('retry-after', typeof seconds === 'number' ? String(seconds) : '2')
     }
     reply.type('application/json')
-    reply.send(Buffer.from(JSON.stringify(isOci(request.url) ? ociBody(answer) : harborBody(answer))))
+    reply.send(Buffer.from(JSON.stringify(bodyFor(request.url, answer))))
   }
+
+  /** What came is no request, or ended too soon: nobody but the socket is there to answer. */
+  #broken(error: { readonly code?: string }, socket: Socket): void {
+    const last = this.#last.get(socket)
+    const reply = last?.raw.writableFinished ? undefined : last
+    // Half an answer is out already; another in the middle of it would be taken for a part of it.
+    if (error.code === 'ECONNRESET' || !socket.writable || reply?.raw.headersSent) {
+      socket.destroy()
+      return
+    }
+    const answer = answerToBroken(error.code, reply !== undefined)
+    const body = bodyFor(reply?.request.url, answer)
+    const id = reply?.request.id
+    socket.write(rawAnswer(answer.status, body, id === undefined ? {} : { 'x-request-id': id }))
+    socket.destroySoon()
+  }
+}
+
+/** Where the path is not known the form is the same in either protocol. */
+function bodyFor(url: string | undefined, answer: Answer): object {
+  return url !== undefined && isOci(url) ? ociBody(answer) : harborBody(answer)
 }
 
 function isOci(url: string): boolean {

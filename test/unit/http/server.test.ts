@@ -95,6 +95,68 @@ describe('an error', () => {
   })
 })
 
+describe('a request that breaks off', () => {
+  const taking: RouteModule = (scope) => {
+    scope.removeAllContentTypeParsers()
+    scope.addContentTypeParser('*', (_request, _payload, done) => done(null))
+    scope.put('/*', async (request) => {
+      for await (const _ of request.raw);
+      return {}
+    })
+    scope.get('/*', async (_request, reply) => {
+      reply.hijack()
+      reply.raw.writeHead(200, { 'content-length': '100' })
+      reply.raw.write('half')
+    })
+  }
+
+  /** Sends it, closes its own half, and gives all that comes back. */
+  async function answerTo(text: string): Promise<{ head: string; body: string }> {
+    const { server } = await serve([taking])
+    const socket = connect({ port: server.address.port, host: '127.0.0.1', allowHalfOpen: true })
+    socket.end(text)
+    const [head = '', body = ''] = (await socket.setEncoding('utf8').toArray()).join('').split('\r\n\r\n')
+    return { head, body }
+  }
+
+  it.each([
+    ['an upload', 'PUT /v2/a HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\nsome', 400, 'SIZE_INVALID'],
+    [
+      'a Harbor one',
+      'PUT /api/a HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\nsome',
+      400,
+      'BAD_REQUEST',
+    ],
+    ['no more than a beginning', 'PUT /v2/a HTTP/1.1\r\nhost', 400, 'BAD_REQUEST'],
+    ['no HTTP', 'what is this\r\n\r\n', 400, 'BAD_REQUEST'],
+    ['endless headers', `GET / HTTP/1.1\r\nx: ${'x'.repeat(100_000)}\r\n\r\n`, 431, 'BAD_REQUEST'],
+  ])('%s is answered in the registry’s own form', async (_, text, status, code) => {
+    const { head, body } = await answerTo(text)
+    expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+    expect(head).toContain('content-type: application/json')
+    expect(JSON.parse(body)).toEqual({ errors: [{ code, message: expect.any(String) }] })
+  })
+
+  it('keeps its id in the answer', async () => {
+    const { head } = await answerTo(
+      'PUT /v2/a HTTP/1.1\r\nhost: x\r\nx-request-id: mine\r\ncontent-length: 9\r\n\r\nx',
+    )
+    expect(head).toContain('x-request-id: mine')
+  })
+
+  it('puts nothing into the middle of an answer that is going out', async () => {
+    const { server } = await serve([taking])
+    const socket = connect(server.address.port, '127.0.0.1').setEncoding('utf8')
+    socket.write('GET /v2/a HTTP/1.1\r\nhost: x\r\n\r\n')
+    let got = ''
+    for await (const text of socket) {
+      got += String(text)
+      if (got.endsWith('half')) socket.write('this is no request\r\n\r\n')
+    }
+    expect(got).toMatch(/\r\n\r\nhalf$/)
+  })
+})
+
 describe('route modules', () => {
   it('keep their body parsers to themselves', async () => {
     const { client } = await serve([
