@@ -6,7 +6,7 @@ import { challengeFor } from './challenge.ts'
 import { decide } from './decide.ts'
 import type { CatchingUp, Knowledge } from './knowledge.ts'
 import type { Logins } from './logins.ts'
-import { actorOf, type Principal } from './principal.ts'
+import { ANONYMOUS, actorOf, type Principal } from './principal.ts'
 import { type Access, mayUse, type RepositoryAction } from './scopes.ts'
 import type { TokenBearer, TokenVerifier } from './tokens.ts'
 
@@ -41,12 +41,12 @@ export class RegistryDoor implements RegistryAccess {
     if (seen && denied().length > 0) await this.#catchingUp.until(seen)
     const [first] = denied()
     if (first) throw caller.principal.kind === 'anonymous' ? refuse() : refusal(first)
-    if (needs.some((need) => !covers(caller.token, need))) throw refuse()
+    if (needs.some((need) => !this.#covers(caller.token, need))) throw refuse()
     return {
       principal: actorOf(caller.principal),
       mayPull: (repository) => {
         const need = { repository, action: 'pull' } as const
-        return covers(caller.token, need) && this.#may(caller.principal, need)
+        return this.#covers(caller.token, need) && this.#may(caller.principal, need)
       },
     }
   }
@@ -88,6 +88,12 @@ export class RegistryDoor implements RegistryAccess {
       if (!seen || !(await this.#catchingUp.until(seen))) throw error
       return this.#tokens.verify(token)
     }
+  }
+
+  /** A token narrows what its bearer may do, but not below what is open to whoever comes with none. */
+  #covers(token: TokenBearer | undefined, need: Need): boolean {
+    if (covers(token, need)) return true
+    return 'repository' in need && need.action === 'pull' && this.#may(ANONYMOUS, need)
   }
 
   #may(principal: Principal, need: Need): boolean {

@@ -117,9 +117,22 @@ describe('with a token', () => {
     const token = await bearer(dev, 'closed/app')
     const admitted = await come(token, push('closed/app'))
     expect(admitted.mayPull('closed/app')).toBe(true)
-    expect(admitted.mayPull('library/app')).toBe(false)
+    expect(admitted.mayPull('closed/other')).toBe(false)
     await expect(come(token, pull('closed/other'))).rejects.toMatchObject(challenge(BASIC))
     await expect(come(token, { ping: true })).resolves.toBeDefined()
+  })
+
+  test('made for another repository, it still pulls and mounts what is open to everybody, and no more', async () => {
+    for (const token of [await bearer(dev, 'closed/app'), await bearer(undefined, 'library/other')]) {
+      const admitted = await come(token, pull('library/app'))
+      expect(admitted.mayPull('library/app')).toBe(true)
+      expect(admitted.mayPull('closed/other')).toBe(false)
+    }
+    const admin = node.accounts.byName('admin') as { id: string }
+    const token = await bearer(admin.id, 'closed/app')
+    for (const need of [push('library/app'), remove('library/app'), pull('closed/other')]) {
+      await expect(come(token, need)).rejects.toMatchObject(challenge(BASIC))
+    }
   })
 
   test('it opens no more than its bearer may now: a role that went takes the token’s power with it', async () => {
