@@ -2,7 +2,7 @@ import type { Fault } from '../errors.ts'
 
 /** What to do next, by code. A fault that was thrown with its own advice (facts.advice) gives that first. */
 const ADVICE: Readonly<Record<string, string>> = {
-  CONFIG_INVALID: '`flotilla config show` lists every setting, its value and where it comes from',
+  CONFIG_INVALID: '`flotilla help serve` lists the settings, each with its flag and variable',
   NODE_NOT_INITIALISED: 'make a new cluster with `flotilla init`, or enter one with `flotilla join INVITE`',
   DATA_DIR_IN_USE: 'choose another directory with --data-dir, or stop the node that has this one open',
   PORT_IN_USE:

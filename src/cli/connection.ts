@@ -35,6 +35,8 @@ export async function connect(command: Command, context: CliContext): Promise<No
   const server = options.server ?? environment.FLOTILLA_SERVER
   if (!server) {
     if (options.username !== undefined) throw new Fault('USAGE', '--username goes with --server')
+    if (options.passwordStdin)
+      throw new Fault('USAGE', '--password-stdin goes with --server', passwordAdvice(command))
     const { config } = configFor(command, context)
     return new NodeApi({ socket: join(config.dataDir, CONTROL_SOCKET) }, interrupted)
   }
@@ -44,6 +46,12 @@ export async function connect(command: Command, context: CliContext): Promise<No
   const username = options.username ?? (environment.FLOTILLA_USERNAME || 'admin')
   const password = await passwordFor(username, server, options, context)
   return new NodeApi({ server: server.replace(/\/$/, ''), username, password }, interrupted)
+}
+
+/** Ignored, it would leave somebody believing that the password they piped was set. */
+function passwordAdvice(command: Command): { advice?: string } {
+  const other = command.options.some(({ long }) => long === '--new-password-stdin')
+  return other ? { advice: 'the password to set is read with --new-password-stdin' } : {}
 }
 
 async function passwordFor(

@@ -41,8 +41,7 @@ export function readConfigFile(text: string, file: string): FileValue[] {
         collect(value, `${key}.`)
       } else {
         const meant = nearest(key, settingKeys)
-        const advice =
-          meant === undefined ? 'see `flotilla config show` for all keys' : `did you mean ${meant}?`
+        const advice = meant === undefined ? '`flotilla help serve` lists all' : `did you mean ${meant}?`
         throw invalid(file, line, `${key} is not a setting; ${advice}`)
       }
     }

@@ -82,7 +82,7 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
     const masked = settings[key].secret && value !== null ? '***' : value
     shown.push({ key, value: masked, origin: found?.origin ?? { from: 'default' } })
   }
-  const config = assemble(values as SettingValues)
+  const config = assemble(values as SettingValues, (key) => given.get(key)?.origin)
   return { config, file: file?.name ?? null, shown, warnings: suspiciousVariables(sources.environment) }
 }
 
@@ -145,11 +145,17 @@ function absolute(path: unknown, origin: Origin | undefined, cwd: string): unkno
   return resolve(origin?.from === 'file' ? dirname(resolve(cwd, origin.file)) : cwd, path)
 }
 
-function assemble(values: SettingValues): Config {
+function assemble(values: SettingValues, originOf: (key: SettingKey) => Origin | undefined): Config {
   const cert = values['http.tls.cert']
   const key = values['http.tls.key']
   if ((cert === null) !== (key === null)) {
-    throw new Fault('CONFIG_INVALID', 'http.tls.cert and http.tls.key belong together: set both, or neither')
+    const [one, other] =
+      key === null
+        ? (['http.tls.cert', 'http.tls.key'] as const)
+        : (['http.tls.key', 'http.tls.cert'] as const)
+    const origin = originOf(one) ?? { from: 'default' }
+    const message = `${formatOrigin(origin)}: ${one} needs ${other} beside it: they belong together, set both or neither`
+    throw new Fault('CONFIG_INVALID', message, { key: one, ...origin })
   }
   return {
     dataDir: values.dataDir,

@@ -30,10 +30,10 @@ function setting<T>(parts: Setting<T>): Setting<T> {
 }
 
 const label = z
-  .string()
+  .string('must be lower-case letters, digits and -, at most 63')
   .regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, 'must be lower-case letters, digits and -, at most 63')
 const host = z
-  .string()
+  .string('must be an address or a host name, without scheme and port')
   .regex(/^[A-Za-z0-9.:-]{1,253}$/, 'must be an address or a host name, without scheme and port')
 const port = z
   .union(
@@ -48,7 +48,8 @@ const port = z
   )
   .refine((n) => Number.isInteger(n) && n >= 0 && n <= 65_535, 'must be a port, 0 to 65535')
 const path = z.string('must be a path').min(1, 'must be a path')
-const level = z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'] satisfies LogLevel[])
+const levels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const satisfies LogLevel[]
+const level = z.enum(levels, `must be one of ${levels.join(', ')}`)
 const list = z.preprocess(
   (raw) =>
     typeof raw === 'string'
@@ -57,10 +58,15 @@ const list = z.preprocess(
           .map((item) => item.trim())
           .filter(Boolean)
       : raw,
-  z.array(z.string().regex(/^[^\s,]{1,300}$/, 'must be addresses'), 'must be a list of addresses').max(16),
+  z
+    .array(
+      z.string('must be a list of addresses').regex(/^[^\s,]{1,300}$/, 'must be addresses'),
+      'must be a list of addresses',
+    )
+    .max(16, 'must be at most 16 addresses'),
 )
 const publicUrl = z
-  .string()
+  .string('must be http://host[:port] or https://host[:port], without a path')
   .regex(/^https?:\/\/[^/?#\s]+\/?$/, 'must be http://host[:port] or https://host[:port], without a path')
   .transform((url) => url.replace(/\/$/, ''))
 
@@ -163,7 +169,7 @@ export const settings = {
   }),
   'admin.password': setting<string | null>({
     doc: 'password of the first administrator, for `init` only; generated where it is not given',
-    schema: z.string().min(8, 'must have at least 8 characters').max(128),
+    schema: z.string().min(8, 'must have at least 8 characters').max(128, 'must have at most 128 characters'),
     default: () => null,
     placeholder: 'PASSWORD',
     secret: true,

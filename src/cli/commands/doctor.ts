@@ -8,6 +8,7 @@ import type { CliContext } from '../context.ts'
 import { checkPort } from '../doctor/ports.ts'
 import { checkNode } from '../doctor/process.ts'
 import { checkClock, checkDataDir, checkDisk, checkSocketPath } from '../doctor/storage.ts'
+import { checkTls } from '../doctor/tls.ts'
 import { NodeApi } from '../node-api.ts'
 import type { Check } from '../runtime.ts'
 import { addSettingFlags, configFor } from '../setting-flags.ts'
@@ -26,7 +27,7 @@ export function addDoctor(program: Command, context: CliContext): void {
     .command('doctor')
     .summary('look for what would keep a node from running')
     .description(
-      'Looks at Node, disk, ports, clock and journal. Exit code 1 when something would keep the node from running.',
+      'Looks at Node, disk, ports, clock, certificate and journal. Exit code 1 when something would keep the node from running.',
     )
     .option('--json', 'print one line of JSON')
   addSettingFlags(command).action(() => doctor(command, context))
@@ -69,6 +70,7 @@ async function examine(config: Config, context: CliContext): Promise<readonly Ch
     await checkDisk(dataDir, disk.warnBelowBytes),
     await checkClock(dataDir, context.clock),
     ...(await Promise.all(listeners.map((listener) => checkPort(listener, running)))),
+    ...(http.tls === null ? [] : [await checkTls(http.tls, context.clock)]),
     ...(node === undefined ? await context.runtime.inspect(config) : checkCluster(node)),
   ]
 }

@@ -24,7 +24,10 @@ async function join(argument: string, command: Command, context: CliContext): Pr
     throw new Fault('USAGE', 'the invite is empty; `flotilla invite` on a running node prints one')
   const joined = await runtime.join(config, invite, interrupted)
   if (options.json) {
-    terminal.out(JSON.stringify(joined))
+    // Named one by one: the product hands back more than is for printing.
+    const { clusterId, clusterName, nodeId } = joined
+    const { name, site } = config.node
+    terminal.out(JSON.stringify({ clusterId, clusterName, nodeId, name, site }))
   } else {
     terminal.out(
       [

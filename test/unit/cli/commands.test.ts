@@ -71,12 +71,23 @@ describe('join and serve', () => {
     ended,
     stop: async () => stopped(),
   })
-  const join = async (_: Config, invite: string) => ({ clusterId: invite, clusterName: 'hq', nodeId: 'n2' })
+  const join = async (_: Config, invite: string) => ({
+    clusterId: invite,
+    clusterName: 'hq',
+    nodeId: 'n2',
+    genesis: new Uint8Array([164]),
+  })
 
   test('an invite may come on standard input', async () => {
     const cli = commandLine({ join })
-    const { out } = await cli.type('join - --json', { input: 'flotilla1_x\n' })
-    expect(JSON.parse(out)).toEqual({ clusterId: 'flotilla1_x', clusterName: 'hq', nodeId: 'n2' })
+    const { out } = await cli.type('join - --json --name n2 --site oslo', { input: 'flotilla1_x\n' })
+    expect(JSON.parse(out)).toEqual({
+      clusterId: 'flotilla1_x',
+      clusterName: 'hq',
+      nodeId: 'n2',
+      name: 'n2',
+      site: 'oslo',
+    })
     expect((await cli.type('join -', { input: '' })).code).toBe(2)
   })
 
@@ -115,6 +126,8 @@ describe('usage', () => {
     ['evict', /missing required argument 'node'/],
     ['serve --http-port x', /--http-port: http\.port must be a port/],
     ['user admin alice maybe', /must be on or off/],
+    ['user password bob --password-stdin', /--password-stdin goes with --server\n.*--new-password-stdin/],
+    ['status --password-stdin', /--password-stdin goes with --server/],
   ])('%s is told apart from a failure', async (words, message) => {
     const { code, err } = await commandLine().type(words)
     expect(code).toBe(2)
@@ -135,6 +148,15 @@ describe('usage', () => {
     expect(err).toMatch(
       /^flotilla: no node is running on this data directory .*\n {2}start it with `flotilla serve`/,
     )
+  })
+
+  test('advice on bad settings is to a command that works in spite of them', async () => {
+    const cli = commandLine()
+    writeFileSync(join(cli.dataDir, 'flotilla.yaml'), 'log: { level: loud }\n')
+    const { code, err } = await cli.type('config show')
+    expect(code).toBe(1)
+    expect(err).toContain('`flotilla help serve` lists the settings')
+    expect((await cli.type('help serve')).out).toContain('--log-level <LEVEL>')
   })
 
   test('a misspelt variable is a warning', async () => {
@@ -214,6 +236,17 @@ describe('doctor', () => {
     const long = join(cli.dataDir, 'x'.repeat(120))
     mkdirSync(long)
     expect((await cli.type(`doctor ${FREE} --data-dir ${long}`)).out).toMatch(/^control socket\s+fail/m)
+  })
+
+  test('a certificate or key that cannot be used is a failure that names the file', async () => {
+    const cli = commandLine()
+    const cert = join(cli.dataDir, 'cert.pem')
+    const flags = `doctor ${FREE} --http-tls-cert ${cert} --http-tls-key ${join(cli.dataDir, 'key.pem')}`
+    const absent = await cli.type(flags)
+    expect(absent.code).toBe(1)
+    expect(absent.out).toMatch(/^certificate\s+fail\s+\S+cert\.pem is not there$/m)
+    writeFileSync(cert, 'nonsense')
+    expect((await cli.type(flags)).out).toMatch(/^certificate\s+fail\s+\S+cert\.pem does not hold a cert/m)
   })
 
   test('the journal of a node that does not run is the runtime’s to judge', async () => {

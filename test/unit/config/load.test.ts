@@ -128,9 +128,18 @@ describe('what is refused, and where it says the fault is', () => {
       /token\.ttlSeconds must be a duration such as/,
     ],
     ['a duration out of bounds', 'token: { ttlSeconds: 30d }\n', /from 1m to 1d/],
-    ['a log level of its own', 'log: { level: loud }\n', /log\.level is not valid: .*"loud"/],
+    [
+      'a log level of its own',
+      'log: { level: loud }\n',
+      /^flotilla\.yaml:1: log\.level must be one of trace, debug, info, warn, error, silent \(it is "loud"\)$/,
+    ],
     ['a URL with a path', 'http: { url: "http://h/reg" }\n', /http\.url must be .* without a path/],
-    ['a certificate without its key', 'http: { tls: { cert: c.pem } }\n', /belong together/],
+    [
+      'a certificate without its key',
+      'http:\n  tls:\n    cert: c.pem\n',
+      /^flotilla\.yaml:3: http\.tls\.cert needs http\.tls\.key beside it/,
+    ],
+    ['a name that is no text', 'node: { name: 5 }\n', /node\.name must be lower-case letters/],
     [
       'a secret in the file',
       'admin:\n  password: geheim-geheim\n',
@@ -150,6 +159,13 @@ describe('what is refused, and where it says the fault is', () => {
     )
     expect(() => loadConfig(sources(undefined, { flags: { 'swarm.port': 'x' } }))).toThrow(
       /^--swarm-port: swarm\.port/,
+    )
+  })
+
+  test('a key without its certificate is named by its variable', () => {
+    const environment = { FLOTILLA_HTTP_TLS_KEY: '/nope' }
+    expect(() => loadConfig(sources(undefined, { environment }))).toThrow(
+      /^FLOTILLA_HTTP_TLS_KEY: http\.tls\.key needs http\.tls\.cert/,
     )
   })
 
