@@ -11,7 +11,6 @@ import { Progress } from './progress.ts'
 import { LocalState } from './state.ts'
 
 const root = resolve(import.meta.dirname, '../..')
-const NODES_DEFAULT = 3
 const DIR_DEFAULT = join(root, '.flotilla/up')
 
 const asked = readArguments(process.argv.slice(2))
@@ -33,12 +32,9 @@ if (asked === 'help') {
     }
     if (asked.fresh) state.wipe()
     if (asked.command === 'up') {
-      const there = cluster.nodes()
-      const wanted = Math.max(asked.nodes ?? NODES_DEFAULT, there.length)
-      const isUp = there.length === wanted && there.every((node) => node.facts.member && node.isRunning())
-      if (isUp) progress.say('it runs already')
+      if (await cluster.isUp(asked.nodes)) progress.say('it runs already')
       else if (!isCurrent()) await progress.step('building', build)
-      const { nodes, admin } = await cluster.up(wanted)
+      const { nodes, admin } = await cluster.up(asked.nodes)
       const image = writeExampleImage(join(dir, 'example'))
       const lines = asked.json ? jsonLine(nodes, admin) : report(nodes, admin, image, dir)
       process.stdout.write(`${lines}\n`)

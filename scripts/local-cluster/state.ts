@@ -19,6 +19,10 @@ export interface NodeState {
   readonly pid: number | null
   /** False until init or join has been through: what is in the data directory is then half a node. */
   readonly member: boolean
+  /** Its id in the cluster, once it has one. */
+  readonly id?: string
+  /** It left, or was evicted, and will not come back. */
+  readonly out?: 'left' | 'evicted'
 }
 
 export class LocalState {
