@@ -23,6 +23,7 @@ import type {
   ServeOptions,
 } from './cli/runtime.ts'
 import type { Config } from './config/config.ts'
+import { remember } from './config/remembered.ts'
 import { Fault, isFault } from './errors.ts'
 import { apiRoutes } from './http/api/api.ts'
 import { ControlSocket } from './http/api/control-socket.ts'
@@ -52,6 +53,7 @@ import { LevelStore } from './store/level/level-store.ts'
  *
  *   journal/        records: logs and tables, in Level
  *   blobs/          content, as plain files
+ *   node.json       the name and site the node was made with (src/config/remembered.ts)
  *   token.key       signs registry tokens (0600)
  *   control.sock    the local operator's door, while the node runs (0600)
  *   …               what the collective keeps (cluster/membership/cluster-files.ts)
@@ -82,6 +84,8 @@ async function openNode(config: Config, logger: Logger): Promise<Opened> {
     await store.close()
   }
   try {
+    // Private images are for no other user of the machine.
+    await mkdir(join(dataDir, 'blobs'), { recursive: true, mode: 0o700 })
     const layout = new DiskLayout(join(dataDir, 'blobs'))
     const blobs = new DiskBlobStore({ layout, hashing, random: systemRandom })
     const uploads = new DiskUploadStore({ layout, hashing, random: systemRandom, clock: systemClock })
@@ -136,6 +140,7 @@ async function init(config: Config, { clusterName, adminPassword }: InitOptions)
         admin = await layFoundations({ accounts, projects, random: systemRandom }, { adminPassword })
       },
     )
+    await remember(config)
     return { clusterId, nodeId, admin: admin as Founded['admin'] }
   } finally {
     await node.close()
@@ -146,7 +151,9 @@ async function joinCluster(config: Config, invite: string, signal: AbortSignal):
   await freshDirectory(config)
   const node = await openNode(config, silentLogger)
   try {
-    return await (await collective()).join(node.parts, invite, signal)
+    const { clusterId, clusterName, nodeId } = await (await collective()).join(node.parts, invite, signal)
+    await remember(config)
+    return { clusterId, clusterName, nodeId }
   } finally {
     await node.close()
   }

@@ -5,6 +5,7 @@ import { Fault } from '../errors.ts'
 import { type Config, formatOrigin, type Origin } from './config.ts'
 import { readConfigFile } from './file.ts'
 import { nearest } from './nearest.ts'
+import { recall } from './remembered.ts'
 import {
   flagOf,
   type Machine,
@@ -75,7 +76,7 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   const values: Partial<Record<SettingKey, unknown>> = {}
   const shown: ShownSetting[] = []
   for (const key of settingKeys) {
-    const found = given.get(key)
+    const found = given.get(key) ?? remembered(key, values.dataDir)
     const checked = found === undefined ? settings[key].default(sources.machine) : check(key, found)
     const value = settings[key].path ? absolute(checked, found?.origin, sources.cwd) : checked
     values[key] = value
@@ -84,6 +85,14 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   }
   const config = assemble(values as SettingValues, (key) => given.get(key)?.origin)
   return { config, file: file?.name ?? null, shown, warnings: suspiciousVariables(sources.environment) }
+}
+
+/** What the node was made with, where nobody says otherwise now. `dataDir` is the first of the settings. */
+function remembered(key: SettingKey, dataDir: unknown): Given | undefined {
+  if (key !== 'node.name' && key !== 'node.site') return undefined
+  const { file, values } = recall(String(dataDir))
+  const raw = values[key]
+  return raw === undefined ? undefined : { raw, origin: { from: 'file', file, line: 1 } }
 }
 
 function findFile(sources: ConfigSources): { name: string; text: string } | undefined {
