@@ -1,50 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { connect } from 'node:net'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { type Logger, silentLogger } from '../../src/runtime/logger.ts'
-import { type Answered, OciClient, sha256 } from '../support/oci-client.ts'
-import { type ServerUnderTest, startRegistry } from '../support/registry.ts'
+import { describe, expect, it } from 'vitest'
+import { blamelessServer, raw, refused } from '../support/blameless-server.ts'
+import { sha256 } from '../support/oci-client.ts'
 
-let server: ServerUnderTest
-let client: OciClient
-const errors: object[] = []
-const logger: Logger = {
-  ...silentLogger,
-  error: (facts) => errors.push(facts),
-  child: () => logger,
-}
-
-beforeAll(async () => {
-  server = await startRegistry({ logger })
-  client = new OciClient(server.url, 'alice')
-})
-afterAll(async () => {
-  client.close()
-  await server.close()
-})
-afterEach(() => {
-  // Whatever a client sends, it is the client's mistake and not a failure of ours.
-  expect(errors).toEqual([])
-})
-
-/** Sends bytes as they are and gives back all that comes until the server closes. */
-function raw(text: string): Promise<string> {
-  return new Promise((resolve) => {
-    const socket = connect(server.port, '127.0.0.1', () => socket.write(text))
-    let got = ''
-    socket.on('data', (chunk) => {
-      got += chunk.toString('latin1')
-    })
-    socket.on('close', () => resolve(got))
-    // A server that has said all it will may reset what is still being sent.
-    socket.on('error', () => {})
-  })
-}
-
-function refused(answer: Answered, status: number, code: string) {
-  expect({ status: answer.status, code: answer.errorCode() }).toEqual({ status, code })
-  expect(answer.body.toString()).not.toMatch(/node_modules|\.ts:\d|\\n\s+at /)
-}
+const server = blamelessServer()
 
 describe('a repository name', () => {
   it.each([
@@ -69,12 +29,12 @@ describe('a repository name', () => {
       ['GET', 'tags/list'],
       ['GET', `referrers/${sha256('x')}`],
     ] as const) {
-      refused(await client.send(method, `/v2/${name}/${rest}`), 400, 'NAME_INVALID')
+      refused(await server.client.send(method, `/v2/${name}/${rest}`), 400, 'NAME_INVALID')
     }
   })
 
   it('without a project says where to push instead', async () => {
-    const answer = await client.send('POST', '/v2/alpine/blobs/uploads/')
+    const answer = await server.client.send('POST', '/v2/alpine/blobs/uploads/')
     refused(answer, 400, 'NAME_INVALID')
     expect(answer.body.toString()).toContain('<project>/alpine')
   })
@@ -83,7 +43,7 @@ describe('a repository name', () => {
     'as a source of a mount: %s',
     async (from) => {
       refused(
-        await client.send('POST', `/v2/team/a/blobs/uploads/?mount=${sha256('x')}&${from}`),
+        await server.client.send('POST', `/v2/team/a/blobs/uploads/?mount=${sha256('x')}&${from}`),
         400,
         'NAME_INVALID',
       )
@@ -93,7 +53,7 @@ describe('a repository name', () => {
   it.each([`${'a/'.repeat(120)}a`, 'a/blobs/uploads/b', 'manifests/tags', `t/${'a'.repeat(253)}`])(
     '%s is one, however odd',
     async (path) => {
-      const got = await client.send('GET', `/v2/${path}/manifests/latest`)
+      const got = await server.client.send('GET', `/v2/${path}/manifests/latest`)
       expect(got.status).toBe(404)
       expect(got.errorCode()).toBe('NAME_UNKNOWN')
     },
@@ -112,7 +72,7 @@ describe('a path', () => {
     '/v2/team/app/blobs/uploads/a/b',
     '/v2/team/app/manifests/a/b',
   ])('%s that leads nowhere is an error of the client in the form of the specification', async (path) => {
-    const got = await client.send('GET', path)
+    const got = await server.client.send('GET', path)
     expect([400, 404]).toContain(got.status)
     expect(got.errorCode()).toBeDefined()
   })
@@ -120,15 +80,15 @@ describe('a path', () => {
   it.each(['/v2/%zz/manifests/x', '/v2/team/%', '/v2/team/%c3/manifests/x'])(
     '%s does not decode: 400',
     async (path) => {
-      const got = await client.send('GET', path)
+      const got = await server.client.send('GET', path)
       expect(got.status).toBe(400)
       expect(got.errorCode()).toBeDefined()
     },
   )
 
   it('elsewhere is 404 in the form of the management API', async () => {
-    refused(await client.send('GET', '/nowhere'), 404, 'NOT_FOUND')
-    refused(await client.send('GET', '/v3/'), 404, 'NOT_FOUND')
+    refused(await server.client.send('GET', '/nowhere'), 404, 'NOT_FOUND')
+    refused(await server.client.send('GET', '/v3/'), 404, 'NOT_FOUND')
   })
 
   it.each([
@@ -137,20 +97,20 @@ describe('a path', () => {
     ['DELETE', '/v2/team/a/tags/list', 'GET'],
     ['PUT', '/v2/', 'GET, HEAD'],
   ])('%s %s is 405 and says what is allowed', async (method, path, allowed) => {
-    const got = await client.send(method, path)
+    const got = await server.client.send(method, path)
     refused(got, 405, 'UNSUPPORTED')
     expect(got.headers.allow).toBe(allowed)
   })
 
   it('with a NUL or a method nobody knows does not get past the parser', async () => {
-    expect(await raw('GET /v2/a\0b HTTP/1.1\r\nhost: x\r\n\r\n')).toMatch(/^HTTP\/1\.1 400/)
-    expect(await raw('BREW /v2/ HTTP/1.1\r\nhost: x\r\n\r\n')).toMatch(/^HTTP\/1\.1 400/)
+    expect(await raw(server.port, 'GET /v2/a\0b HTTP/1.1\r\nhost: x\r\n\r\n')).toMatch(/^HTTP\/1\.1 400/)
+    expect(await raw(server.port, 'BREW /v2/ HTTP/1.1\r\nhost: x\r\n\r\n')).toMatch(/^HTTP\/1\.1 400/)
   })
 
   it('with headers larger than ours is 431', async () => {
-    expect(await raw(`GET /v2/ HTTP/1.1\r\nhost: x\r\nx: ${'a'.repeat(64 * 1024)}\r\n\r\n`)).toMatch(
-      /^HTTP\/1\.1 431/,
-    )
+    expect(
+      await raw(server.port, `GET /v2/ HTTP/1.1\r\nhost: x\r\nx: ${'a'.repeat(64 * 1024)}\r\n\r\n`),
+    ).toMatch(/^HTTP\/1\.1 431/)
   })
 })
 
@@ -159,24 +119,25 @@ describe('an upload', () => {
     'called %s is unknown',
     async (id) => {
       for (const method of ['GET', 'PATCH', 'DELETE']) {
-        const got = await client.send(method, `/v2/team/a/blobs/uploads/${id}`)
+        const got = await server.client.send(method, `/v2/team/a/blobs/uploads/${id}`)
         expect([400, 404]).toContain(got.status)
       }
     },
   )
 
   it('named twice its digest is refused', async () => {
-    const location = await client.startUpload('team/a')
+    const location = await server.client.startUpload('team/a')
     const twice = `${location}?digest=${sha256('x')}&digest=${sha256('y')}`
-    expect((await client.send('PUT', twice, { body: 'x' })).status).toBe(400)
+    expect((await server.client.send('PUT', twice, { body: 'x' })).status).toBe(400)
   })
 
   it('that breaks off short of its Content-Length keeps what came, and is no blob', async () => {
     const bytes = randomBytes(5_000_000)
-    const location = await client.startUpload('team/a')
+    const location = await server.client.startUpload('team/a')
     const credential = Buffer.from('alice:x').toString('base64')
     const head = `PUT ${location}?digest=${sha256(bytes)} HTTP/1.1\r\nhost: x\r\nauthorization: Basic ${credential}\r\ncontent-length: 5000000\r\n\r\n`
-    const received = async () => Number((await client.send('GET', location)).headers.range?.split('-')[1]) + 1
+    const received = async () =>
+      Number((await server.client.send('GET', location)).headers.range?.split('-')[1]) + 1
     const socket = connect(server.port, '127.0.0.1')
     socket.write(head)
     socket.write(bytes.subarray(0, 4_000_000))
@@ -184,19 +145,19 @@ describe('an upload', () => {
     await expect.poll(received, { timeout: 5000 }).toBeGreaterThan(1_000_000)
     socket.destroy()
 
-    expect((await client.send('HEAD', `/v2/team/a/blobs/${sha256(bytes)}`)).status).toBe(404)
+    expect((await server.client.send('HEAD', `/v2/team/a/blobs/${sha256(bytes)}`)).status).toBe(404)
     // Until the server has seen that the other is gone, the upload is busy.
     await expect
       .poll(async () => {
         const at = await received()
-        const put = await client.send('PUT', `${location}?digest=${sha256(bytes)}`, {
+        const put = await server.client.send('PUT', `${location}?digest=${sha256(bytes)}`, {
           body: bytes.subarray(at),
           headers: { 'content-range': `${at}-4999999` },
         })
         return put.status
       })
       .toBe(201)
-    const got = await client.send('GET', `/v2/team/a/blobs/${sha256(bytes)}`)
+    const got = await server.client.send('GET', `/v2/team/a/blobs/${sha256(bytes)}`)
     expect(got.body.equals(bytes)).toBe(true)
   })
 })

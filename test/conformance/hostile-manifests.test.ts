@@ -1,56 +1,15 @@
 import { randomBytes } from 'node:crypto'
-import { connect } from 'node:net'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { MANIFEST_BYTES_MAX } from '../../src/limits.ts'
 import { DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.ts'
-import { type Logger, silentLogger } from '../../src/runtime/logger.ts'
-import { type Answered, OciClient, sha256 } from '../support/oci-client.ts'
-import { type ServerUnderTest, startRegistry } from '../support/registry.ts'
+import { blamelessServer, raw, refused } from '../support/blameless-server.ts'
+import { sha256 } from '../support/oci-client.ts'
 
-let server: ServerUnderTest
-let client: OciClient
-const errors: object[] = []
-const logger: Logger = {
-  ...silentLogger,
-  error: (facts) => errors.push(facts),
-  child: () => logger,
-}
-
-beforeAll(async () => {
-  server = await startRegistry({ logger })
-  client = new OciClient(server.url, 'alice')
-})
-afterAll(async () => {
-  client.close()
-  await server.close()
-})
-afterEach(() => {
-  // Whatever a client sends, it is the client's mistake and not a failure of ours.
-  expect(errors).toEqual([])
-})
-
-/** Sends bytes as they are and gives back all that comes until the server closes. */
-function raw(text: string): Promise<string> {
-  return new Promise((resolve) => {
-    const socket = connect(server.port, '127.0.0.1', () => socket.write(text))
-    let got = ''
-    socket.on('data', (chunk) => {
-      got += chunk.toString('latin1')
-    })
-    socket.on('close', () => resolve(got))
-    // A server that has said all it will may reset what is still being sent.
-    socket.on('error', () => {})
-  })
-}
-
-function refused(answer: Answered, status: number, code: string) {
-  expect({ status: answer.status, code: answer.errorCode() }).toEqual({ status, code })
-  expect(answer.body.toString()).not.toMatch(/node_modules|\.ts:\d|\\n\s+at /)
-}
+const server = blamelessServer()
 
 describe('a manifest', () => {
   const put = (body: string | Buffer, contentType?: string, reference = 'latest') =>
-    client.send('PUT', `/v2/team/hostile/manifests/${reference}`, {
+    server.client.send('PUT', `/v2/team/hostile/manifests/${reference}`, {
       body,
       headers: contentType === undefined ? {} : { 'content-type': contentType },
     })
@@ -65,16 +24,16 @@ describe('a manifest', () => {
     const body = ' '.repeat(3 * MANIFEST_BYTES_MAX)
     const head = `PUT /v2/team/hostile/manifests/x HTTP/1.1\r\nhost: x\r\ncontent-type: ${OCI_MANIFEST}\r\n`
     const next = 'GET /v2/ HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n'
-    const got = await raw(`${head}content-length: ${body.length}\r\n\r\n${body}${next}`)
+    const got = await raw(server.port, `${head}content-length: ${body.length}\r\n\r\n${body}${next}`)
     expect(got.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 413', 'HTTP/1.1 200'])
   })
 
   it('of just the limit is read', async () => {
-    const image = await client.image('team/hostile')
+    const image = await server.client.image('team/hostile')
     const text = JSON.stringify(image)
     const full = `${text.slice(0, -1)}${' '.repeat(MANIFEST_BYTES_MAX - text.length)}}`
     expect((await put(full, OCI_MANIFEST)).status).toBe(201)
-    const got = await client.send('GET', '/v2/team/hostile/manifests/latest')
+    const got = await server.client.send('GET', '/v2/team/hostile/manifests/latest')
     expect(got.body.toString() === full).toBe(true)
   })
 
@@ -82,11 +41,11 @@ describe('a manifest', () => {
     const body = 'a'.repeat(1_000_000)
     const chunks = Array.from({ length: 5 }, () => `${body.length.toString(16)}\r\n${body}\r\n`).join('')
     const head = `PUT /v2/team/hostile/manifests/x HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: ${OCI_MANIFEST}\r\ntransfer-encoding: chunked\r\n\r\n`
-    expect(await raw(`${head}${chunks}0\r\n\r\n`)).toMatch(/^HTTP\/1\.1 413/)
+    expect(await raw(server.port, `${head}${chunks}0\r\n\r\n`)).toMatch(/^HTTP\/1\.1 413/)
   })
 
   it('that could be read in two ways is refused', async () => {
-    const image = await client.image('team/hostile')
+    const image = await server.client.image('team/hostile')
     const text = JSON.stringify(image)
     for (const [body, type] of [
       [text, DOCKER_MANIFEST],
@@ -112,10 +71,14 @@ describe('a manifest', () => {
     'at %s is DIGEST_INVALID',
     async (digest) => {
       refused(await put('{}', OCI_MANIFEST, digest), 400, 'DIGEST_INVALID')
-      refused(await client.send('GET', `/v2/team/hostile/manifests/${digest}`), 400, 'DIGEST_INVALID')
-      refused(await client.send('DELETE', `/v2/team/hostile/manifests/${digest}`), 400, 'DIGEST_INVALID')
-      refused(await client.send('GET', `/v2/team/hostile/blobs/${digest}`), 400, 'DIGEST_INVALID')
-      refused(await client.send('GET', `/v2/team/hostile/referrers/${digest}`), 400, 'DIGEST_INVALID')
+      refused(await server.client.send('GET', `/v2/team/hostile/manifests/${digest}`), 400, 'DIGEST_INVALID')
+      refused(
+        await server.client.send('DELETE', `/v2/team/hostile/manifests/${digest}`),
+        400,
+        'DIGEST_INVALID',
+      )
+      refused(await server.client.send('GET', `/v2/team/hostile/blobs/${digest}`), 400, 'DIGEST_INVALID')
+      refused(await server.client.send('GET', `/v2/team/hostile/referrers/${digest}`), 400, 'DIGEST_INVALID')
     },
   )
 
@@ -127,16 +90,16 @@ describe('a manifest', () => {
   )
 
   it('with more tags than a push may set is refused whole', async () => {
-    const text = JSON.stringify(await client.image('team/hostile'))
+    const text = JSON.stringify(await server.client.image('team/hostile'))
     const query = Array.from({ length: 101 }, (_, at) => `tag=many-${at}`).join('&')
     refused(await put(text, OCI_MANIFEST, `${sha256(text)}?${query}`), 414, 'TAGS_TOO_MANY')
-    expect((await client.send('HEAD', '/v2/team/hostile/manifests/many-0')).status).toBe(404)
+    expect((await server.client.send('HEAD', '/v2/team/hostile/manifests/many-0')).status).toBe(404)
   })
 
   it('with more parts than we keep track of is refused', async () => {
     const layer = { mediaType: 'application/x', digest: '', size: 1 }
     const layers = Array.from({ length: 2000 }, () => ({ ...layer, digest: sha256(randomBytes(8)) }))
-    const image = { ...(await client.image('team/hostile')), layers }
+    const image = { ...(await server.client.image('team/hostile')), layers }
     refused(await put(JSON.stringify(image), OCI_MANIFEST), 400, 'MANIFEST_INVALID')
   })
 })
