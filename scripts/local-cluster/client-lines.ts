@@ -76,10 +76,11 @@ function login({ password, near }: Scene, command: string): string {
  * A daemon in a virtual machine (macOS) does not find nodes on the host's 127.0.0.1: there the clients
  * without one come first.
  */
+/** skopeo before podman: it keeps no layers of its own, so what it pulls at node2 has really travelled. */
 function preferredClient(): string | undefined {
   const order =
     process.platform === 'linux'
-      ? ['docker', 'podman', 'skopeo', 'crane']
+      ? ['docker', 'skopeo', 'podman', 'crane']
       : ['skopeo', 'crane', 'podman', 'docker']
   return order.find((name) => isInstalled(name) && (name !== 'docker' || answers('docker', ['info'])))
 }

@@ -129,7 +129,7 @@ describe('the three lines', () => {
     machineWith('docker', 'podman', 'skopeo')
     expect(clientLines(scene).client).toBe('docker')
     machineWith('podman', 'skopeo')
-    expect(clientLines(scene).client).toBe('podman')
+    expect(clientLines(scene).client).toBe('skopeo')
     machineWith('crane')
     expect(clientLines(scene).push).toBe('crane push /x/example 127.0.0.1:5001/library/hello:1')
   })
