@@ -1,3 +1,5 @@
+import { INVITE_SECONDS_MAX } from '../src/limits.ts'
+
 /** Bounds of the cluster's rooms, each with its unit and reason. Rooms append; nobody renames. */
 
 const KiB = 1024
@@ -62,7 +64,7 @@ export const GOSSIP_OUTBOUND_BYTES_MAX = 16 * MiB
 
 /** Half an hour is enough to walk to the other machine; a day is the most an open door may stay open. */
 export const INVITE_MS_DEFAULT = 30 * 60_000
-export const INVITE_MS_MAX = 24 * 60 * 60_000
+export const INVITE_MS_MAX = INVITE_SECONDS_MAX * 1000
 /** A spent or expired invite still gets a clear answer for this long, then looks like any wrong key. */
 export const INVITE_MEMORY_MS = 60 * 60_000
 /** Every key is tried on a connection whose key is none of the first: 256 cost 2 ms, at 16 a second per host. */
@@ -100,9 +102,6 @@ export const CONVERSATIONS_PER_PEER_MAX = 8
 /** A page of 2 MB within this is 130 kB/s: below it, another peer is the better one to ask. */
 export const ANSWER_MS_MAX = 15_000
 
-/** An invite is made for an operator who is at the other keyboard; a day is for shipping a machine. */
-export const INVITE_TTL_SECONDS_MIN = 1
-export const INVITE_TTL_SECONDS_MAX = 24 * 60 * 60
 /** A leaving node waits this long for somebody to hear of it. */
 export const LEAVE_SPREAD_MS_MAX = 5_000
 /** Gossiped entries that wait while a batch is written; what is dropped is caught up. */

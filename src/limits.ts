@@ -42,3 +42,6 @@ export const HTTP_KEEP_ALIVE_MS = 75 * 1000
 export const HTTP_CONNECTIONS_MAX = 10_000
 /** How long requests under way may go on once the node has been told to stop. */
 export const HTTP_GRACE_MS = 20 * 1000
+
+/** An invite is for an operator at the other keyboard; a day is for shipping a machine. Longer, and it lies around. */
+export const INVITE_SECONDS_MAX = 24 * 60 * 60

@@ -1,7 +1,7 @@
 /** What the cluster looks like from here, and what an operator may do to it. `cluster/membership` fulfils it. */
 export interface Topology {
   status(): Promise<ClusterStatus>
-  /** @throws Fault INVITE_INVALID for a lifetime or role that is not allowed */
+  /** @throws Fault INVITE_TTL_INVALID for a lifetime that is not allowed */
   invite(request: InviteRequest): Promise<Invitation>
   /** @throws Fault NODE_UNKNOWN */
   evict(node: string): Promise<void>

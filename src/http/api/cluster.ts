@@ -1,9 +1,7 @@
 import { z } from 'zod'
+import { INVITE_SECONDS_MAX } from '../../limits.ts'
 import { onSystem } from './gate.ts'
 import { type Route, route } from './route.ts'
-
-/** Longer, and it lies around. */
-const INVITE_SECONDS_MAX = 24 * 3600
 
 /** Beyond Harbor: bodies are those of `Topology`, field by field. */
 export const clusterRoutes: readonly Route[] = [
