@@ -3,6 +3,7 @@ import { clusterIdOf, foundingOps, writeGenesis } from '../src/journal/genesis.t
 import type { Journal } from '../src/journal/journal.ts'
 import { AUTHORITY } from '../src/journal/op.ts'
 import type { Collective, Membership, NodeParts, Participant } from '../src/registry/collective.ts'
+import { orbitFormat } from './ledger/orbit-format.ts'
 import { ReplicatedJournal } from './ledger/replicated-journal.ts'
 import { factsOf } from './membership/announcement.ts'
 import {
@@ -90,7 +91,8 @@ async function openJournal(
   const { store, clock, logger } = node
   const journal = new ReplicatedJournal({
     store,
-    identity,
+    node: identity.id,
+    format: orbitFormat(identity),
     clusterId,
     clock,
     log: logger.child({ room: 'ledger' }),

@@ -1,9 +1,9 @@
 import type { Tables } from '../../src/journal/journal.ts'
 import type { FeedId } from '../../src/journal/op.ts'
 import type { Sequencer } from '../../src/journal/sequencer.ts'
+import type { Block } from './block-format.ts'
 import type { Forks } from './forks.ts'
 import type { FeedPoint, View } from './judge.ts'
-import type { Block } from './signed-entry.ts'
 import type { StoredFeeds } from './stored-feeds.ts'
 
 /** The feeds as they stand, with the blocks of a batch that is about to be applied laid over them. */

@@ -3,12 +3,12 @@ import type { CheckedEntry, Sequencer } from '../../src/journal/sequencer.ts'
 import type { Logger } from '../../src/runtime/logger.ts'
 import { INGEST_BATCH_BLOCKS_MAX, INGEST_BATCH_OPS_MAX } from '../limits.ts'
 import type { NodeId } from '../network/network.ts'
+import type { Block, BlockFormat } from './block-format.ts'
 import type { Forks } from './forks.ts'
 import { IngestView } from './ingest-view.ts'
 import { judge, type Refusal, type Verdict } from './judge.ts'
 import { blockWrites, encodeHeads } from './layout.ts'
 import { Parking } from './parking.ts'
-import { type Block, readBlock } from './signed-entry.ts'
 import type { StoredFeeds } from './stored-feeds.ts'
 
 /** What became of blocks from elsewhere. */
@@ -28,6 +28,7 @@ interface Tally {
 }
 
 export interface IngestParts {
+  readonly format: BlockFormat
   readonly cluster: string
   readonly sequencer: Sequencer
   readonly feeds: StoredFeeds
@@ -105,7 +106,7 @@ export class Ingest {
     const blocks = await Promise.all(
       chunk.map(async (bytes) => {
         try {
-          const block = await readBlock(bytes, this.#parts.cluster)
+          const block = await this.#parts.format.read(bytes, this.#parts.cluster)
           if (this.#view.at(block.feed, block.entry.seq)?.hash === block.hash) return undefined
           await block.verify()
           return block

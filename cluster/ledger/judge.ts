@@ -1,7 +1,7 @@
 import { isFault } from '../../src/errors.ts'
 import { clusterIdOf, readGenesis } from '../../src/journal/genesis.ts'
 import { AUTHORITY, type Entry, type FeedId, type Frontier, parseFeedId } from '../../src/journal/op.ts'
-import type { Block } from './signed-entry.ts'
+import type { Block } from './block-format.ts'
 
 /** What is known of a feed at the moment of judging. */
 export interface FeedPoint {

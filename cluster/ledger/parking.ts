@@ -1,6 +1,6 @@
 import type { FeedId } from '../../src/journal/op.ts'
 import { PARKED_BLOCKS_MAX, PARKED_BYTES_MAX } from '../limits.ts'
-import type { Block } from './signed-entry.ts'
+import type { Block } from './block-format.ts'
 
 /** Blocks that came before what they depend on. What finds no room is not lost: catching up asks for it again. */
 export class Parking {

@@ -12,17 +12,17 @@ import {
 import { Sequencer } from '../../src/journal/sequencer.ts'
 import type { Clock } from '../../src/runtime/clock.ts'
 import type { Logger } from '../../src/runtime/logger.ts'
-import type { Identity } from '../network/identity.ts'
 import type { NodeId } from '../network/network.ts'
+import type { BlockFormat } from './block-format.ts'
 import { type Fork, Forks } from './forks.ts'
 import { Ingest, type Taken } from './ingest.ts'
-import { OrbitFeedLog } from './orbit-log.ts'
 import { type Head, type Heads, type Position, positionOf, rangesWanted } from './position.ts'
 import { type FeedRange, StoredFeeds } from './stored-feeds.ts'
 
 export interface ReplicatedJournalParts {
   readonly store: KeyValue
-  readonly identity: Pick<Identity, 'id' | 'signingKey'>
+  readonly node: NodeId
+  readonly format: BlockFormat
   readonly clusterId: string
   readonly clock: Clock
   readonly log: Logger
@@ -41,7 +41,7 @@ export interface LedgerStatus {
 }
 
 /**
- * The journal of a member: every node's entries as signed OrbitDB logs, applied through the same sequencer
+ * The journal of a member: every node's entries as signed logs, applied through the same sequencer
  * as a single node's. By itself it neither sends nor listens (`init`, `doctor`); `Replication` does.
  */
 export class ReplicatedJournal implements Journal {
@@ -57,8 +57,8 @@ export class ReplicatedJournal implements Journal {
   /** Feeds whose head has moved since it was last looked at. */
   readonly #moved = new Set<FeedId>()
 
-  constructor({ store, identity, clusterId, clock, log }: ReplicatedJournalParts) {
-    this.node = identity.id
+  constructor({ store, node, format, clusterId, clock, log }: ReplicatedJournalParts) {
+    this.node = node
     this.cluster = clusterId
     this.#feeds = new StoredFeeds(store)
     this.#forks = new Forks(store)
@@ -70,10 +70,11 @@ export class ReplicatedJournal implements Journal {
       clock,
       node: this.node,
       cluster: clusterId,
-      log: new OrbitFeedLog({ store, identity, cluster: clusterId, onAppended }),
+      log: format.ownLog({ store, cluster: clusterId, onAppended }),
       excused: (feed) => this.#forks.has(feed),
     })
     this.#ingest = new Ingest({
+      format,
       cluster: clusterId,
       sequencer: this.#sequencer,
       feeds: this.#feeds,

@@ -3,9 +3,10 @@ import { encode } from 'cborg'
 import { z } from 'zod'
 import { Fault } from '../../src/errors.ts'
 import { decodeEntry } from '../../src/journal/entry.ts'
-import { type Entry, type FeedId, feedId } from '../../src/journal/op.ts'
+import { feedId } from '../../src/journal/op.ts'
 import { ENTRY_BYTES_MAX } from '../../src/limits.ts'
 import { BLOCK_BYTES_MAX } from '../limits.ts'
+import type { Block } from './block-format.ts'
 import { publicKeyOf, verifierOf } from './orbit-identity.ts'
 import { logId } from './orbit-log.ts'
 
@@ -25,21 +26,8 @@ const blockSchema = z.strictObject({
   hash,
 })
 
-/** A block whose form is right and whose parts agree. The signature is yet to be checked. */
-export interface Block {
-  readonly entry: Entry
-  readonly feed: FeedId
-  readonly hash: string
-  /** Hash of the block before it; none for the first. */
-  readonly next: string | undefined
-  readonly bytes: Uint8Array
-  /** @throws Fault ENTRY_FORGED unless the entry's author signed exactly this */
-  verify(): Promise<void>
-}
-
 /**
- * Reads bytes from elsewhere as a block of this cluster. Looks at nothing but the bytes, so every node
- * comes to the same answer.
+ * `BlockFormat.read` for OrbitDB's blocks.
  * @throws Fault BLOCK_INVALID, ENTRY_INVALID, AUTHOR_INVALID, ENTRY_FOREIGN, ENTRY_FORGED
  */
 export async function readBlock(bytes: Uint8Array, cluster: string): Promise<Block> {

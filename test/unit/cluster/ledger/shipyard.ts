@@ -6,6 +6,7 @@ import { privateKeyFromRaw } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { Entry as OrbitEntry } from '@orbitdb/core'
 import { onTestFinished } from 'vitest'
+import { orbitFormat } from '../../../../cluster/ledger/orbit-format.ts'
 import { orbitIdentity } from '../../../../cluster/ledger/orbit-identity.ts'
 import { logId } from '../../../../cluster/ledger/orbit-log.ts'
 import { ReplicatedJournal } from '../../../../cluster/ledger/replicated-journal.ts'
@@ -102,7 +103,8 @@ export async function openSite(
   const store = new Valve(await LevelStore.open(place))
   const journal = new ReplicatedJournal({
     store,
-    identity,
+    node: identity.id,
+    format: orbitFormat(identity),
     clusterId: plan.clusterId,
     clock: systemClock,
     log: silentLogger,

@@ -1,0 +1,12 @@
+import type { Identity } from '../network/identity.ts'
+import type { BlockFormat } from './block-format.ts'
+import { OrbitFeedLog } from './orbit-log.ts'
+import { readBlock } from './signed-entry.ts'
+
+/** Blocks as OrbitDB makes them, signed with the node's own key: the only form there is outside a simulation. */
+export function orbitFormat(identity: Pick<Identity, 'id' | 'signingKey'>): BlockFormat {
+  return {
+    ownLog: (parts) => new OrbitFeedLog({ ...parts, identity }),
+    read: readBlock,
+  }
+}
