@@ -43,7 +43,7 @@ declare module '@orbitdb/core' {
     readonly identities: StockIdentities
     open(
       address: string,
-      options?: { readonly type?: string; readonly AccessController?: unknown; readonly sync?: boolean },
+      options?: { readonly type?: string; readonly AccessController?: unknown; readonly Database?: unknown },
     ): Promise<StockDatabase>
     stop(): Promise<void>
   }
@@ -63,9 +63,8 @@ declare module '@orbitdb/core' {
     readonly directory: string
     readonly id?: string
   }): Promise<StockOrbitDB>
-  export function Identities(options: { readonly path: string }): Promise<StockIdentities>
   export function IPFSAccessController(options: { readonly write: readonly string[] }): unknown
   export function OrbitDBAccessController(options: { readonly write: readonly string[] }): unknown
-  export function LevelStorage(options: { readonly path: string }): Promise<LogStorage<Uint8Array>>
-  export function MemoryStorage(): Promise<LogStorage<Uint8Array>>
+  /** Database type `keyvalue` with an index on disk. */
+  export function KeyValueIndexed(): unknown
 }

@@ -2,11 +2,11 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { gossipsub } from '@libp2p/gossipsub'
 import { identify } from '@libp2p/identify'
-import type { Libp2p } from '@libp2p/interface'
+import type { Libp2p, PeerId } from '@libp2p/interface'
 import { noise } from '@libp2p/noise'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
-import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { multiaddr } from '@multiformats/multiaddr'
 import { createOrbitDB, IPFSAccessController, type StockDatabase, type StockOrbitDB } from '@orbitdb/core'
 import { ClassicLevel } from 'classic-level'
 import { createLibp2p } from 'libp2p'
@@ -28,6 +28,8 @@ export interface StockPeer {
   dial(address: string): Promise<void>
   /** Anybody may write where no `AccessController` is given. */
   open(name: string, AccessController?: unknown): Promise<StockDatabase>
+  /** No longer waits for blocks nobody has, which takes half a minute each. */
+  giveUp(): void
   close(): Promise<void>
 }
 
@@ -45,6 +47,7 @@ export async function startStock(directory: string, given: { id?: string } = {})
       return
     }
   })
+  const patience = new AbortController()
   const pinned = new Set<string>()
   const ipfs = {
     libp2p,
@@ -52,7 +55,9 @@ export async function startStock(directory: string, given: { id?: string } = {})
       put: (cid: unknown, bytes: Uint8Array) => blocks.put(String(cid), bytes),
       async *get(cid: unknown, { signal }: { signal?: AbortSignal } = {}) {
         const own = await blocks.get(String(cid))
-        const found = own ?? (await askPeers(libp2p, String(cid), signal))
+        const found =
+          own ??
+          (await askPeers(libp2p, String(cid), AbortSignal.any([patience.signal, signal ?? patience.signal])))
         if (!own && found) await blocks.put(String(cid), found)
         if (found) yield found
       },
@@ -76,7 +81,9 @@ export async function startStock(directory: string, given: { id?: string } = {})
     },
     open: (name, AccessController = IPFSAccessController({ write: ['*'] })) =>
       orbitdb.open(name, { type: 'keyvalue', AccessController }),
+    giveUp: () => patience.abort(),
     async close() {
+      patience.abort()
       await orbitdb.stop()
       await libp2p.stop()
       await blocks.close()
@@ -99,22 +106,28 @@ async function startLibp2p(banned: ReadonlySet<string>): Promise<Libp2p> {
   })
 }
 
-async function askPeers(libp2p: Libp2p, cid: string, signal?: AbortSignal): Promise<Uint8Array | undefined> {
+async function askPeers(libp2p: Libp2p, cid: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
   for (;;) {
     for (const peer of libp2p.getPeers()) {
-      const stream = await libp2p.dialProtocol(peer, BLOCK_PROTOCOL, { ...(signal && { signal }) })
-      stream.send(new TextEncoder().encode(cid))
-      const parts: Uint8Array[] = []
-      for await (const part of stream) parts.push(part.subarray())
-      if (parts.length > 0) return Buffer.concat(parts)
+      const found = await askPeer(libp2p, peer, cid, signal).catch(() => undefined)
+      if (found) return found
     }
     // As an IPFS node does: it goes on looking until whoever asks has lost patience.
-    await new Promise((resolve) => setTimeout(resolve, 100))
-    signal?.throwIfAborted()
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    signal.throwIfAborted()
   }
 }
 
-/** The peer's address with another port before its id: for a relay in between. */
-export function throughPort(address: string, port: number): Multiaddr {
-  return multiaddr(address.replace(/\/tcp\/\d+/, `/tcp/${port}`))
+async function askPeer(
+  libp2p: Libp2p,
+  peer: PeerId,
+  cid: string,
+  signal: AbortSignal,
+): Promise<Uint8Array | undefined> {
+  const stream = await libp2p.dialProtocol(peer, BLOCK_PROTOCOL, { signal })
+  stream.send(new TextEncoder().encode(cid))
+  const parts: Uint8Array[] = []
+  for await (const part of stream) parts.push(part.subarray())
+  await stream.close()
+  return parts.length > 0 ? Buffer.concat(parts) : undefined
 }

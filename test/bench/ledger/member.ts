@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { orbitFormat } from '../../../cluster/ledger/orbit-format.ts'
 import { ReplicatedJournal } from '../../../cluster/ledger/replicated-journal.ts'
 import { type Identity, loadOrCreateIdentity } from '../../../cluster/network/identity.ts'
 import { clusterIdOf, foundingOps, writeGenesis } from '../../../src/journal/genesis.ts'
@@ -24,7 +25,14 @@ export async function openMember(directory: string, clusterId: string): Promise<
   mkdirSync(directory, { recursive: true })
   const identity = await loadOrCreateIdentity(join(directory, 'identity.pem'))
   const store = await LevelStore.open(join(directory, 'journal'))
-  const parts = { store, identity, clusterId, clock: systemClock, log: silentLogger }
+  const parts = {
+    store,
+    node: identity.id,
+    format: orbitFormat(identity),
+    clusterId,
+    clock: systemClock,
+    log: silentLogger,
+  }
   const journal = new ReplicatedJournal(parts)
   await journal.open()
   const close = async () => {
