@@ -115,17 +115,23 @@ export class Caller {
     op: Omit<Operation, 'actor'> & { repository: string },
     bearer = false,
   ): Promise<Call> {
-    const [what, reference] = op.kind === 'read.blob' ? ['blobs', op.blob] : ['manifests', op.digest ?? op.tag]
+    const [what, reference] =
+      op.kind === 'read.blob' ? ['blobs', op.blob] : ['manifests', op.digest ?? op.tag]
     const path = `/v2/${op.repository}/${what}/${reference}`
     const token = bearer ? this.#tokens.get(tokenKey(node, account, op.repository)) : undefined
-    return this.#recorded(node, { ...op, actor: account.username }, { method, path, account, bearer: token }, (answer) => ({
-      ...answer.seen,
-      ...(answer.outcome === 'ok' &&
-        method === 'GET' && {
-          bytes: sha256(answer.bytes),
-          ...(op.kind !== 'read.blob' && { digest: answer.headers?.get('docker-content-digest') ?? '' }),
-        }),
-    }))
+    return this.#recorded(
+      node,
+      { ...op, actor: account.username },
+      { method, path, account, bearer: token },
+      (answer) => ({
+        ...answer.seen,
+        ...(answer.outcome === 'ok' &&
+          method === 'GET' && {
+            bytes: sha256(answer.bytes),
+            ...(op.kind !== 'read.blob' && { digest: answer.headers?.get('docker-content-digest') ?? '' }),
+          }),
+      }),
+    )
   }
 
   /** A token to be used later, when the right it was made for may have gone. */

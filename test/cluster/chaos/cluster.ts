@@ -1,4 +1,4 @@
-import { mkdtemp, mkdir, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -88,14 +88,11 @@ export class ChaosCluster {
     }
   }
 
-  /** @param keep leaves the folder for whoever wants to look into it */
-  async stop({ keep }: { keep: boolean }): Promise<void> {
+  async stop(): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.kill()))
     await this.relay.stop()
-    if (!keep) {
-      await this.disk.unmount()
-      await rm(this.root, { recursive: true, force: true })
-    }
+    await this.disk.unmount()
+    await rm(this.root, { recursive: true, force: true })
     await this.network.remove()
   }
 }

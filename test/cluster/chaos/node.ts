@@ -2,7 +2,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 import { open, stat, writeFile } from 'node:fs/promises'
-import { request } from 'node:http'
+import { type IncomingMessage, request } from 'node:http'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -113,7 +113,7 @@ export class ChaosNode {
   }
 
   /** At the control socket, which no fault between members touches. */
-  async operator<T>(method: string, path: string, body?: unknown): Promise<{ status: number; body: T }> {
+  async operator(method: string, path: string, body?: object): Promise<{ status: number; body: unknown }> {
     const asking = request({
       socketPath: join(this.dataDir, 'control.sock'),
       path: `/api/v2.0${path}`,
@@ -122,13 +122,13 @@ export class ChaosNode {
       headers: body === undefined ? {} : { 'content-type': 'application/json' },
     })
     asking.end(body === undefined ? undefined : JSON.stringify(body))
-    const [answer] = (await once(asking, 'response')) as [import('node:http').IncomingMessage]
+    const [answer] = (await once(asking, 'response')) as [IncomingMessage]
     const said = await text(answer)
-    return { status: answer.statusCode ?? 0, body: (said === '' ? undefined : JSON.parse(said)) as T }
+    return { status: answer.statusCode ?? 0, body: said === '' ? undefined : (JSON.parse(said) as unknown) }
   }
 
   async status(): Promise<ClusterStatus> {
-    return (await this.operator<ClusterStatus>('GET', '/cluster')).body
+    return (await this.operator('GET', '/cluster')).body as ClusterStatus
   }
 
   /** What the log has gained since it was last asked for. */

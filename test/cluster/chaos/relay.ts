@@ -33,6 +33,7 @@ export interface RelayOrder {
 
 /** A sender's first retransmission comes after this, as in Linux. */
 const RETRANSMISSION_MS = 200
+const RETRANSMISSION_MS_MAX = 5000
 /** More than this is not taken from a sender before it has gone on. */
 const QUEUE_BYTES_MAX = 1024 * 1024
 
@@ -66,7 +67,12 @@ function carry(source: Socket, sink: Socket, way: string, random: Seeded): void 
     let at = performance.now()
     if (now) {
       at += now.delayMs + random.integer(now.jitterMs + 1)
-      for (let again = RETRANSMISSION_MS; bytes && again < 5000 && random.chance(now.loss); again *= 2) at += again
+      for (
+        let again = RETRANSMISSION_MS;
+        again < RETRANSMISSION_MS_MAX && random.chance(now.loss);
+        again *= 2
+      )
+        at += again
       if (bytes && random.chance(now.corrupt)) {
         const place = random.integer(bytes.length)
         bytes[place] = (bytes[place] ?? 0) ^ (1 << random.integer(8))
@@ -98,8 +104,17 @@ function serve(plan: RelayPlan): void {
         const from = plan.nodes.findIndex((node) => node.address === caller.remoteAddress)
         const origin = plan.nodes[from]
         caller.on('error', () => {})
-        if (!origin) return caller.resetAndDestroy()
-        const called = connect({ host: address, port, localAddress: origin.alias, allowHalfOpen: true, noDelay: true })
+        if (!origin) {
+          caller.resetAndDestroy()
+          return
+        }
+        const called = connect({
+          host: address,
+          port,
+          localAddress: origin.alias,
+          allowHalfOpen: true,
+          noDelay: true,
+        })
         called.on('error', () => {})
         const chance = random.fork(String(count++))
         carry(caller, called, `${from}>${to}`, chance.fork('there'))
@@ -123,7 +138,7 @@ function serve(plan: RelayPlan): void {
 
 function obey(order: RelayOrder): void {
   weather = order.weather
-  for (const [socket, { nodes }] of [...pairs]) {
+  for (const [socket, { nodes }] of pairs) {
     if (nodes.some((node) => order.reset?.includes(node))) socket.resetAndDestroy()
   }
 }

@@ -1,0 +1,106 @@
+/**
+ * `npm run chaos -- --schedules N --seconds 30 [--from S] [--lanes 2] [--results FILE]`
+ *
+ * Five real nodes, a seeded nemesis, people at work, and checkers named after the promises. With --results a
+ * line is kept for every schedule that held, and those are not run again; with --histories DIR all calls are kept.
+ */
+import { appendFileSync, existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { runLanes } from './lanes.ts'
+import { removeLeftovers, removeOwn } from './leftovers.ts'
+import { requirements } from './requirements.ts'
+import type { Result } from './schedule.ts'
+
+const PROGRAM = join(import.meta.dirname, '../../../bin/flotilla.js')
+
+const { values } = parseArgs({
+  options: {
+    schedules: { type: 'string', default: '10' },
+    seconds: { type: 'string', default: '30' },
+    from: { type: 'string', default: '1' },
+    lanes: { type: 'string', default: '1' },
+    results: { type: 'string' },
+    histories: { type: 'string' },
+    program: { type: 'string', default: PROGRAM },
+  },
+})
+const [schedules, seconds, from, lanes] = [values.schedules, values.seconds, values.from, values.lanes].map(
+  Number,
+) as [number, number, number, number]
+
+function heldAlready(): Set<number> {
+  const { results } = values
+  if (results === undefined || !existsSync(results)) return new Set()
+  const lines = readFileSync(results, 'utf8').split('\n').filter(Boolean)
+  return new Set(lines.map((line) => (JSON.parse(line) as Result).seed))
+}
+
+async function main(): Promise<number> {
+  const tools = requirements()
+  if (!tools) return 0
+  removeLeftovers()
+  process.on('exit', () => removeOwn())
+  const interrupted = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (interrupted.signal.aborted) process.exit(130)
+      interrupted.abort()
+    })
+  }
+  const done = heldAlready()
+  const seeds = Array.from({ length: schedules }, (_, index) => from + index).filter(
+    (seed) => !done.has(seed),
+  )
+  const begun = performance.now()
+  const held: Result[] = []
+  const broken: Result[] = []
+  await runLanes({
+    ...tools,
+    program: values.program,
+    seeds,
+    seconds,
+    lanes,
+    histories: values.histories,
+    abort: interrupted.signal,
+    onResult(result, kept) {
+      ;(kept === undefined ? held : broken).push(result)
+      print(lineOf(result))
+      if (kept === undefined) {
+        if (values.results !== undefined) appendFileSync(values.results, `${JSON.stringify(result)}\n`)
+        return
+      }
+      for (const { promise, what, calls } of result.violations.slice(0, 20))
+        print(`  ${promise}: ${what}${calls.length > 0 ? ` (calls ${calls.join(', ')})` : ''}`)
+      print(`  kept: ${kept}`)
+      print(`  again: npm run chaos -- --schedules 1 --seconds ${seconds} --from ${result.seed}`)
+    },
+  }).catch((error: unknown) => {
+    if (!interrupted.signal.aborted) throw error
+  })
+  const all = [...held, ...broken]
+  const sum = (of: (result: Result) => number) => all.reduce((total, result) => total + of(result), 0)
+  const slowest = Math.max(0, ...all.map(({ convergedMs }) => convergedMs ?? 0))
+  print(
+    `chaos: ${held.length} schedules held, ${broken.length} broke a promise, ${schedules - seeds.length} held before; ` +
+      `${sum(({ faults }) => faults)} faults, ${sum(({ calls }) => calls.ok + calls.fail + calls.unknown)} calls, ` +
+      `slowest to converge ${slowest} ms, ${all.filter(({ compared }) => compared).length} compared with the reference, ` +
+      `${Math.round((performance.now() - begun) / 1000)} s`,
+  )
+  if (interrupted.signal.aborted) return 130
+  return broken.length > 0 ? 1 : 0
+}
+
+function lineOf({ seed, faults, calls, convergedMs, compared, violations }: Result): string {
+  const converged = convergedMs === undefined ? 'did not converge' : `converged in ${convergedMs} ms`
+  return (
+    `schedule ${seed}: ${faults} faults, calls ${calls.ok} ok ${calls.fail} refused ${calls.unknown} unknown, ` +
+    `${converged}${compared ? ', as the reference' : ''}${violations.length > 0 ? `, ${violations.length} VIOLATIONS` : ''}`
+  )
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+process.exitCode = await main()
