@@ -1,11 +1,23 @@
 import { parseArgs } from 'node:util'
 import { type Figure, table } from './figures.ts'
 import { commit } from './ledger/commit.ts'
+import { footprint } from './ledger/footprint.ts'
+import { heal } from './ledger/heal.ts'
+import { join } from './ledger/join.ts'
+import { type Kind, servePeer } from './ledger/peer.ts'
+import { restart, serveRestart } from './ledger/restart.ts'
+import { spread } from './ledger/spread.ts'
 import { circumstances } from './place.ts'
 import type { Scale } from './scale.ts'
 
 const suites: Readonly<Record<string, Readonly<Record<string, (scale: Scale) => Promise<Figure[]>>>>> = {
-  ledger: { commit },
+  ledger: { commit, spread, join, heal, restart, footprint },
+}
+
+/** What this file runs as in processes that a bench starts; see part.ts. */
+const parts: Readonly<Record<string, (...args: string[]) => Promise<void>>> = {
+  peer: (kind, directory, cluster) => servePeer(kind as Kind, directory as string, cluster as string),
+  restart: (directory, cluster) => serveRestart(directory as string, cluster as string),
 }
 
 const say = (line: string) => process.stdout.write(`${line}\n`)
@@ -21,6 +33,7 @@ async function run(words: readonly string[], scale: Scale): Promise<number> {
     }
     return 2
   }
+  const before = circumstances()
   const figures: Figure[] = []
   let failed = 0
   for (const [name, bench] of Object.entries(suite)) {
@@ -35,13 +48,18 @@ async function run(words: readonly string[], scale: Scale): Promise<number> {
     }
     note(`${name}: ${((performance.now() - startedAt) / 1000).toFixed(0)} s`)
   }
-  say(`${circumstances()}${scale.brief ? '; brief run, rough figures' : ''}\n`)
+  say(`${before}${scale.brief ? '; brief run, rough figures' : ''}\n`)
   say(table(figures))
   return failed === 0 ? 0 : 1
 }
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { brief: { type: 'boolean', default: false }, long: { type: 'boolean', default: false } },
-})
-process.exitCode = await run(positionals, values)
+const [first, partName, ...partArguments] = process.argv.slice(2)
+if (first === 'part') {
+  await parts[partName as string]?.(...partArguments)
+} else {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { brief: { type: 'boolean', default: false }, long: { type: 'boolean', default: false } },
+  })
+  process.exitCode = await run(positionals, values)
+}

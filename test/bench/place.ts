@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
-import { cpus, release, totalmem } from 'node:os'
+import { cpus, loadavg, release, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { mebibytes } from './figures.ts'
 
@@ -32,12 +32,24 @@ export function bytesOnDisk(directory: string): number {
 
 /** Where and when the figures were taken. */
 export function circumstances(): string {
-  const git = (...words: string[]) => execFileSync('git', words, { cwd: root }).toString().trim()
-  const changed = git('status', '--porcelain', 'src', 'cluster') === '' ? '' : ' with uncommitted changes'
   const processors = cpus()
   return [
     `${processors.length} x ${processors[0]?.model.trim()}, ${mebibytes(totalmem())} memory`,
     `Linux ${release()}, Node ${process.versions.node}`,
-    `${new Date().toISOString().slice(0, 10)}, commit ${git('rev-parse', '--short', 'HEAD')}${changed}`,
+    `${new Date().toISOString().slice(0, 10)}, ${revision()}`,
+    `load ${loadavg()[0]?.toFixed(1)} before`,
   ].join('; ')
+}
+
+function revision(): string {
+  const git = (...words: string[]) =>
+    execFileSync('git', words, { cwd: root, stdio: ['ignore', 'pipe', 'ignore'] })
+      .toString()
+      .trim()
+  try {
+    const changed = git('status', '--porcelain', 'src', 'cluster') === '' ? '' : ' with uncommitted changes'
+    return `commit ${git('rev-parse', '--short', 'HEAD')}${changed}`
+  } catch {
+    return 'outside a git repository'
+  }
 }

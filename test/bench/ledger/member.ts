@@ -1,9 +1,13 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import type { OrbitLog } from '@orbitdb/core'
+import { ClassicLevel } from 'classic-level'
 import { orbitFormat } from '../../../cluster/ledger/orbit-format.ts'
+import { openFeed } from '../../../cluster/ledger/orbit-log.ts'
 import { ReplicatedJournal } from '../../../cluster/ledger/replicated-journal.ts'
 import { type Identity, loadOrCreateIdentity } from '../../../cluster/network/identity.ts'
 import { clusterIdOf, foundingOps, writeGenesis } from '../../../src/journal/genesis.ts'
+import type { KeyRange, KeyValue, Write } from '../../../src/journal/key-value.ts'
 import { op } from '../../../src/journal/kinds.ts'
 import { AUTHORITY, CATALOG, type NewOp } from '../../../src/journal/op.ts'
 import { inRepository, type NodeFacts } from '../../../src/journal/rows.ts'
@@ -12,11 +16,52 @@ import { systemClock } from '../../../src/runtime/clock.ts'
 import { silentLogger } from '../../../src/runtime/logger.ts'
 import { LevelStore } from '../../../src/store/level/level-store.ts'
 
+/** The product's store, with LevelDB's merging of its files at hand. */
+export class CompactableStore implements KeyValue {
+  readonly #directory: string
+  #store: LevelStore
+
+  private constructor(directory: string, store: LevelStore) {
+    this.#directory = directory
+    this.#store = store
+  }
+
+  static async open(directory: string): Promise<CompactableStore> {
+    return new CompactableStore(directory, await LevelStore.open(directory))
+  }
+
+  get(key: string): Uint8Array | undefined {
+    return this.#store.get(key)
+  }
+
+  range(bounds: KeyRange): AsyncIterable<readonly [string, Uint8Array]> {
+    return this.#store.range(bounds)
+  }
+
+  write(batch: readonly Write[]): Promise<void> {
+    return this.#store.write(batch)
+  }
+
+  /** Nobody may use it meanwhile. */
+  async compact(): Promise<void> {
+    await this.#store.close()
+    const level = new ClassicLevel(this.#directory)
+    await level.open()
+    await level.compactRange('', '\u{10FFFF}')
+    await level.close()
+    this.#store = await LevelStore.open(this.#directory)
+  }
+
+  close(): Promise<void> {
+    return this.#store.close()
+  }
+}
+
 /** A member's journal in a directory of its own, exactly as the product opens it. */
 export interface Member {
   readonly directory: string
   readonly identity: Identity
-  readonly store: LevelStore
+  readonly store: CompactableStore
   readonly journal: ReplicatedJournal
   close(): Promise<void>
 }
@@ -24,7 +69,7 @@ export interface Member {
 export async function openMember(directory: string, clusterId: string): Promise<Member> {
   mkdirSync(directory, { recursive: true })
   const identity = await loadOrCreateIdentity(join(directory, 'identity.pem'))
-  const store = await LevelStore.open(join(directory, 'journal'))
+  const store = await CompactableStore.open(join(directory, 'journal'))
   const parts = {
     store,
     node: identity.id,
@@ -136,4 +181,15 @@ export async function* everything(from: Member): AsyncGenerator<Uint8Array[]> {
     page = []
   }
   yield page
+}
+
+/** Every feed it holds, open as the OrbitDB log it is. */
+export async function everyFeed({ store, identity, journal }: Member): Promise<OrbitLog[]> {
+  const logs: OrbitLog[] = []
+  for (const feed of Object.keys(journal.frontier())) {
+    const log = await openFeed(store, identity, journal.cluster, feed)
+    await log.heads()
+    logs.push(log)
+  }
+  return logs
 }

@@ -1,0 +1,84 @@
+import { fork } from 'node:child_process'
+import { join } from 'node:path'
+
+/** What a part answers to: every call takes and gives what JSON can carry. */
+export type Calls = Readonly<Record<string, (...args: never[]) => unknown>>
+
+interface Question {
+  readonly id: number
+  readonly name: string
+  readonly args: unknown[]
+}
+
+interface Answer {
+  readonly id: number
+  readonly value?: unknown
+  readonly error?: string
+}
+
+/** A process of its own, so that its memory and its event loop are measured and nobody else's. */
+export interface Part {
+  call<T>(name: string, ...args: unknown[]): Promise<T>
+  stop(): Promise<void>
+}
+
+/** Starts `main.ts part <name> <args>` and waits until it is ready. */
+export async function startPart(name: string, ...args: string[]): Promise<Part> {
+  const child = fork(join(import.meta.dirname, 'main.ts'), ['part', name, ...args], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    execArgv: process.execArgv.filter((word) => !word.startsWith('--cpu-prof')),
+  })
+  const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>()
+  const ready = Promise.withResolvers<unknown>()
+  waiting.set(0, ready)
+  const gone = new Promise<void>((resolve) => {
+    child.once('exit', (code) => {
+      for (const { reject } of waiting.values()) reject(new Error(`part ${name} ended with ${code}`))
+      resolve()
+    })
+  })
+  child.on('message', ({ id, value, error }: Answer) => {
+    const asked = waiting.get(id)
+    waiting.delete(id)
+    if (error === undefined) asked?.resolve(value)
+    else asked?.reject(new Error(`part ${name}: ${error}`))
+  })
+  await ready.promise
+  let last = 0
+  return {
+    call<T>(name: string, ...args: unknown[]): Promise<T> {
+      const id = ++last
+      return new Promise<T>((resolve, reject) => {
+        waiting.set(id, { resolve: resolve as (value: unknown) => void, reject })
+        child.send({ id, name, args } satisfies Question)
+      })
+    },
+    async stop() {
+      if (child.connected) child.disconnect()
+      await gone
+    },
+  }
+}
+
+/** Runs this process as a part: answers calls until whoever started it lets go. */
+export async function serveCalls(calls: Calls, close: () => Promise<void>): Promise<void> {
+  const tell = (answer: Answer) => process.send?.(answer)
+  process.on('message', async ({ id, name, args }: Question) => {
+    try {
+      const call = calls[name] as (...args: unknown[]) => unknown
+      tell({ id, value: await call(...args) })
+    } catch (error) {
+      tell({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) })
+    }
+  })
+  process.once('disconnect', async () => {
+    await close().catch(() => {})
+    process.exit(0)
+  })
+  tell({ id: 0 })
+}
+
+/** Nanoseconds of the machine's one monotonic clock, the same in all its processes; as milliseconds. */
+export function machineMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6
+}
