@@ -125,6 +125,7 @@ export class Caller {
       { method, path, account, bearer: token },
       (answer) => ({
         ...answer.seen,
+        ...(token !== undefined && { bearer: true }),
         ...(answer.outcome === 'ok' &&
           method === 'GET' && {
             bytes: sha256(answer.bytes),

@@ -56,6 +56,8 @@ export interface Seen {
   /** What the bytes hash to. */
   readonly bytes?: string
   readonly names?: readonly string[]
+  /** It came with a token, which a wrong clock may make too old or too young. */
+  readonly bearer?: boolean
   readonly error?: string
 }
 

@@ -109,7 +109,7 @@ export class Nemesis {
         const reset = random.chance(0.3) ? [random.pick(indices)] : []
         this.#note(
           fault,
-          `${JSON.stringify(weather)} on ${ways.join(' ')}; reset ${reset.map((node) => node + 1)}`,
+          `${JSON.stringify(weather)} on ${ways.join(' ')}; reset ${reset.map((node) => node + 1).join(' ')}`,
         )
         relay.weather(new Map(ways.map((way) => [way, weather])), reset)
         await pause(hold, signal)

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Caller } from './caller.ts'
 import type { Ending, FinalWrite } from './checkers/check.ts'
 import { PATIENCE_MS } from './checkers/ending.ts'
+import { isHonest } from './checkers/processes.ts'
 import { type ChaosCluster, SMALL } from './cluster.ts'
 import type { History } from './history.ts'
 import type { ChaosNode } from './node.ts'
@@ -165,11 +166,14 @@ async function fightAmongAdmins({ cluster, history, random }: Parts): Promise<re
 async function complaints(node: ChaosNode): Promise<{ node: string; line: string }[]> {
   const small = node.place.index === SMALL
   return (await node.newLogLines())
-    .filter((line) => {
-      if (!line.startsWith('{')) return COMPLAINT.test(line) || /^\s*at /.test(line)
-      const { level = 0 } = JSON.parse(line) as { level?: number }
-      return level >= ERROR_LEVEL || COMPLAINT.test(line)
-    })
-    .filter((line) => !(small && FULL.test(line)))
+    .filter((line) => isComplaint(line) && !(small && FULL.test(line)))
     .map((line) => ({ node: node.name, line }))
+}
+
+function isComplaint(line: string): boolean {
+  if (COMPLAINT.test(line)) return true
+  if (!line.startsWith('{')) return /^\s*at /.test(line)
+  const { level, room, status } = JSON.parse(line) as { level: number; room?: string; status?: number }
+  // An answer is judged where it arrived.
+  return level >= ERROR_LEVEL && !(room === 'http' && status !== undefined && isHonest(status, line))
 }

@@ -3,7 +3,7 @@ import type { Call } from '../history.ts'
 import type { Crash } from '../node.ts'
 import { servedBytes } from './bytes.ts'
 import { agreed, oneAdminLeft, writableAgain } from './ending.ts'
-import { noCrashes, noDefects } from './processes.ts'
+import { noCrashes, noDefects, rightsAreKept } from './processes.ts'
 import { acknowledgedPushes, acknowledgedRecords } from './pushes.ts'
 import { monotoneReads } from './reads.ts'
 import { revocations } from './revocations.ts'
@@ -51,6 +51,7 @@ export const CHECKERS: readonly Checker[] = [
   monotoneReads,
   noCrashes,
   noDefects,
+  rightsAreKept,
 ]
 
 export function check(calls: readonly Call[], ending: Ending): Violation[] {
