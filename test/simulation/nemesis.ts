@@ -1,0 +1,201 @@
+import { SOUND_DISK } from './disk.ts'
+import { SOUND_WIRE, type Wire } from './network/wire.ts'
+import type { SimNode } from './node.ts'
+import type { SeededRandom } from './world/random.ts'
+import { describe, type World } from './world/world.ts'
+
+export const FAULTS = {
+  split: 6,
+  'one-way': 4,
+  bridge: 2,
+  ring: 2,
+  clog: 2,
+  isolate: 5,
+  crash: 8,
+  blackout: 1,
+  'disk-full': 3,
+  'disk-error': 3,
+  'disk-slow': 2,
+  'clock-jump': 3,
+  'clock-strobe': 2,
+  'wire-lossy': 4,
+  'wire-corrupt': 2,
+  'wire-slow': 2,
+}
+export type FaultName = keyof typeof FAULTS
+
+/** From a flicker to longer than it takes for dead links to be noticed. */
+const DURATION_MS: readonly [number, number] = [200, 12_000]
+const TEN_YEARS_MS = 10 * 365 * 86_400_000
+
+/** Breaks what can break, for a while, and mends it. */
+export class Nemesis {
+  /** Something was corrupted on its way: what one node says of another then proves nothing. */
+  corrupted = false
+  readonly #world: World
+  readonly #wire: Wire
+  readonly #random: SeededRandom
+  readonly #weights: Record<FaultName, number>
+
+  constructor(world: World, wire: Wire) {
+    this.#world = world
+    this.#wire = wire
+    this.#random = world.random.fork()
+    // Each run has a few kinds of fault only: with all at once, none has room to do its worst.
+    const chosen = this.#random.sample(Object.keys(FAULTS) as FaultName[], 1 + this.#random.integer(6))
+    const weights = Object.entries(FAULTS).map(([name, weight]) => [
+      name,
+      chosen.includes(name as FaultName) ? weight : 0,
+    ])
+    this.#weights = Object.fromEntries(weights) as Record<FaultName, number>
+  }
+
+  strike(nodes: readonly SimNode[]): void {
+    const random = this.#random
+    const fault = random.weighted(this.#weights)
+    const victim = random.pick(nodes)
+    const shuffled = random.sample(nodes, nodes.length)
+    const half = 1 + random.integer(Math.max(1, nodes.length - 1))
+    const [left, right] = [shuffled.slice(0, half), shuffled.slice(half)]
+    this.#world.note(`nemesis: ${fault} ${victim.name}`)
+    switch (fault) {
+      case 'split':
+        return this.#cut([...across(left, right), ...across(right, left)])
+      case 'one-way':
+        return this.#cut(across(left, right))
+      case 'isolate': {
+        const rest = nodes.filter((node) => node !== victim)
+        return this.#cut([...across([victim], rest), ...across(rest, [victim])])
+      }
+      case 'bridge': {
+        // Two halves that meet in one node only.
+        const [bridge, ...others] = shuffled
+        const middle = Math.ceil(others.length / 2)
+        const [one, two] = [others.slice(0, middle), others.slice(middle)]
+        return bridge ? this.#cut([...across(one, two), ...across(two, one)]) : undefined
+      }
+      case 'ring':
+        return this.#cut(beyondNeighbours(shuffled))
+      case 'clog':
+        return this.#clog(shuffled)
+      case 'crash':
+        return this.#crash([victim])
+      case 'blackout':
+        return this.#crash(nodes)
+      case 'disk-full':
+        return this.#during(
+          () => Object.assign(victim.disk.faults, { full: true }),
+          () => this.#mend(victim),
+        )
+      case 'disk-error':
+        return this.#during(
+          () => Object.assign(victim.disk.faults, { eio: 0.3 }),
+          () => this.#mend(victim),
+        )
+      case 'disk-slow':
+        return this.#during(
+          () => Object.assign(victim.disk.faults, { syncMs: [50, 800] }),
+          () => this.#mend(victim),
+        )
+      case 'clock-jump':
+        victim.clock.skewMs = random.pick([5e3, -5e3, 3.6e6, -3.6e6, TEN_YEARS_MS, -TEN_YEARS_MS])
+        return
+      case 'clock-strobe':
+        victim.clock.strobeMs = random.pick([0, 200, 1e6])
+        return
+      case 'wire-lossy':
+        return this.#during(
+          () => Object.assign(this.#wire.faults, { drop: 0.4, duplicate: 0.3, delayMs: [1, 150] }),
+          () => this.#calm(),
+        )
+      case 'wire-slow':
+        return this.#during(
+          () => Object.assign(this.#wire.faults, { delayMs: [100, 1500] }),
+          () => this.#calm(),
+        )
+      default:
+        this.corrupted = true
+        return this.#during(
+          () => Object.assign(this.#wire.faults, { corruptGossip: 0.3, corruptChannel: 0.05 }),
+          () => this.#calm(),
+        )
+    }
+  }
+
+  /** Everything works again; clocks stay wrong, for nothing may depend on them. */
+  healAll(nodes: readonly SimNode[]): void {
+    this.#wire.healAll()
+    this.#calm()
+    for (const node of nodes) {
+      this.#mend(node)
+      this.#start(node)
+    }
+  }
+
+  #during(begin: () => unknown, end: () => void): void {
+    begin()
+    this.#later('mended', end)
+  }
+
+  #later(what: string, task: () => void): void {
+    // Short ones are as frequent as long ones of ten times the length.
+    const [low, high] = DURATION_MS
+    const ms = low * (high / low) ** this.#random.fraction()
+    this.#world.schedule(ms, `nemesis: ${what}`, task)
+  }
+
+  #cut(links: readonly (readonly [SimNode, SimNode])[]): void {
+    for (const [from, to] of links) this.#wire.cut(from.id, to.id)
+    this.#later('healed', () => {
+      for (const [from, to] of links) this.#wire.heal(from.id, to.id)
+    })
+  }
+
+  /** Cuts node after node off, and lets them back in another order. */
+  #clog(nodes: readonly SimNode[]): void {
+    for (const node of nodes) {
+      const rest = nodes.filter((one) => one !== node)
+      const links = [...across([node], rest), ...across(rest, [node])]
+      this.#world.schedule(this.#random.between(0, 2000), `nemesis: clogs ${node.name}`, () =>
+        this.#cut(links),
+      )
+    }
+  }
+
+  #crash(nodes: readonly SimNode[]): void {
+    for (const node of nodes) {
+      node.crash()
+      this.#later(`${node.name} restarts`, () => this.#start(node))
+    }
+  }
+
+  #start(node: SimNode): void {
+    if (node.up || node.gone) return
+    void node.boot().catch((error: unknown) => {
+      this.#world.fail('I1 a node opens after any crash', `${node.name}: ${describe(error)}`)
+    })
+  }
+
+  #mend(node: SimNode): void {
+    node.disk.faults = { ...SOUND_DISK }
+  }
+
+  #calm(): void {
+    this.#wire.faults = { ...SOUND_WIRE }
+  }
+}
+
+function across(from: readonly SimNode[], to: readonly SimNode[]): [SimNode, SimNode][] {
+  return from.flatMap((one) => to.map((other): [SimNode, SimNode] => [one, other]))
+}
+
+/** Everybody hears the neighbours only: each sees a majority, no two the same one. */
+function beyondNeighbours(nodes: readonly SimNode[]): [SimNode, SimNode][] {
+  const isNear = (a: number, b: number) => {
+    const apart = Math.abs(a - b)
+    return apart <= 1 || apart === nodes.length - 1
+  }
+  return nodes.flatMap((one, a) =>
+    nodes.flatMap((two, b): [SimNode, SimNode][] => (isNear(a, b) ? [] : [[one, two]])),
+  )
+}

@@ -1,0 +1,193 @@
+import { ReplicatedJournal } from '../../cluster/ledger/replicated-journal.ts'
+import { Replication } from '../../cluster/ledger/replication.ts'
+import type { Member } from '../../cluster/membership/roster.ts'
+import { SeededRoster } from '../../cluster/membership/seeded-roster.ts'
+import { TableRoster } from '../../cluster/membership/table-roster.ts'
+import type { Journal } from '../../src/journal/journal.ts'
+import type { Entry, Lane, NewOp } from '../../src/journal/op.ts'
+import type { Logger } from '../../src/runtime/logger.ts'
+import type { Startable } from '../../src/runtime/startable.ts'
+import { SimDisk } from './disk.ts'
+import { type Doors, openDoors } from './doors.ts'
+import { SimNetwork } from './network/sim-network.ts'
+import type { Wire } from './network/wire.ts'
+import { type Keys, simFormat } from './signatures.ts'
+import { type Life, SimClock, SimTimers } from './world/time.ts'
+import { describe, type World } from './world/world.ts'
+
+/** Who wants to know what a node does: the oracle. */
+export interface Witness {
+  /** The node has read its disk; whatever it knows now it must have known or written before. */
+  opened(node: SimNode): Promise<void>
+  /** It signed this block, and the block is durable. */
+  signed(node: SimNode, block: Uint8Array): void
+  /** Entries took effect there, durably. */
+  applied(node: SimNode, entries: readonly Entry[]): void
+  /** A caller was told that these ops are recorded. */
+  acknowledged(node: SimNode, lane: Lane, ids: readonly string[]): void
+  /** The node itself says that something is wrong which never may be. */
+  complained(node: SimNode, message: string, facts: object): void
+}
+
+export interface NodeParts {
+  readonly id: string
+  readonly name: string
+  readonly clusterId: string
+  readonly world: World
+  readonly wire: Wire
+  readonly keys: Keys
+  readonly witness: Witness
+  /** Whom it was told of when it was admitted. */
+  readonly seeds: readonly Member[]
+}
+
+/** The parts of one life, from boot to crash. */
+interface Running {
+  readonly life: Life
+  readonly journal: ReplicatedJournal
+  readonly roster: SeededRoster
+  readonly network: SimNetwork
+  readonly replication: Replication
+  readonly doors: Doors
+  readonly parts: readonly Startable[]
+}
+
+/** A node: its disk and clock outlive it, everything else is made anew at each boot from the product's code. */
+export class SimNode {
+  readonly id: string
+  readonly name: string
+  readonly disk: SimDisk
+  readonly clock: SimClock
+  /** It lies; nothing is promised to whom it serves. */
+  hostile = false
+  /** It was evicted or has left, and will not come back. */
+  gone = false
+  readonly #parts: NodeParts
+  #running: Running | undefined
+
+  constructor(parts: NodeParts) {
+    this.id = parts.id
+    this.name = parts.name
+    this.disk = new SimDisk(parts.world, parts.name)
+    this.clock = new SimClock(parts.world)
+    this.#parts = parts
+  }
+
+  get up(): Running | undefined {
+    return this.#running
+  }
+
+  get journal(): ReplicatedJournal | undefined {
+    return this.#running?.journal
+  }
+
+  /** Starts the node on what its disk holds. A node that cannot start breaks a promise: no fault here damages data. */
+  async boot(): Promise<void> {
+    if (this.#running || this.gone) return
+    const { id, clusterId, world, wire, keys, witness } = this.#parts
+    const life: Life = { alive: true }
+    const store = this.disk.open(life)
+    const log = this.#log(witness)
+    const random = world.random.fork()
+    const timers = new SimTimers(world, life, this.name)
+    const { clock } = this
+    const journal = new ReplicatedJournal({
+      store,
+      node: id,
+      format: simFormat(keys, id),
+      clusterId,
+      clock,
+      log,
+    })
+    const tables = new TableRoster(journal)
+    const roster = new SeededRoster(tables, id, this.#parts.seeds)
+    const network = new SimNetwork(id, wire, roster, life)
+    const replication = new Replication({ journal, network, roster, clock, timers, random, log })
+    const doors = openDoors(this.#recorded(journal), random)
+    this.#running = {
+      life,
+      journal,
+      roster,
+      network,
+      replication,
+      doors,
+      parts: [tables, network, replication],
+    }
+    await journal.open()
+    await witness.opened(this)
+    journal.onOwnBlock((block) => witness.signed(this, block))
+    journal.onEntries((entries) => witness.applied(this, entries))
+    tables.onChange(() => {
+      const state = tables.get(id)?.state
+      if (state !== undefined && state !== 'member') this.#retire()
+    })
+    for (const part of this.#running.parts) await part.start()
+    await this.#firstCatchUp(tables)
+  }
+
+  /** Power gone: what was not synced may be lost, nobody is told. */
+  crash(): void {
+    const running = this.#running
+    if (!running) return
+    running.life.alive = false
+    this.#running = undefined
+    this.#parts.wire.unplug(running.network)
+    this.disk.crash()
+  }
+
+  /** In order: what was taken on is finished first. */
+  async stop(): Promise<void> {
+    const running = this.#running
+    if (!running) return
+    for (const part of [...running.parts].reverse()) await part.stop()
+    await running.journal.close()
+    if (this.#running === running) this.crash()
+  }
+
+  async #firstCatchUp(tables: TableRoster): Promise<void> {
+    for (const { id } of this.#parts.seeds) {
+      if (tables.get(this.id)) return
+      await this.#running?.replication.catchUp(id, new AbortController().signal).catch(() => {})
+    }
+  }
+
+  #retire(): void {
+    if (this.gone) return
+    this.gone = true
+    this.#parts.world.schedule(1, `${this.name} retires`, () => {
+      void this.stop().catch((error: unknown) =>
+        this.#parts.world.fail('no unhandled failure', describe(error)),
+      )
+    })
+  }
+
+  /** The journal as the doors have it: what is acknowledged is remembered. */
+  #recorded(journal: ReplicatedJournal): Journal {
+    const { witness } = this.#parts
+    const commit = async (lane: Lane, plan: (tables: Pick<Journal['tables'], 'get'>) => readonly NewOp[]) => {
+      const committed = await journal.commit(lane, plan)
+      witness.acknowledged(this, lane, committed.ids)
+      return committed
+    }
+    return {
+      node: journal.node,
+      cluster: journal.cluster,
+      tables: journal.tables,
+      commit,
+      onChange: (listener) => journal.onChange(listener),
+      frontier: () => journal.frontier(),
+      stateHash: () => journal.stateHash(),
+    }
+  }
+
+  #log(witness: Witness): Logger {
+    const log: Logger = {
+      debug() {},
+      info() {},
+      warn() {},
+      error: (facts, message) => witness.complained(this, message, facts),
+      child: () => log,
+    }
+    return log
+  }
+}

@@ -1,0 +1,245 @@
+import { blockKey, decodeBlock } from '../../cluster/ledger/layout.ts'
+import { type Entry, type FeedId, feedId, type Lane, opId } from '../../src/journal/op.ts'
+import { type Acknowledged, lostAcknowledged } from './checkers/acknowledged.ts'
+import { disagreement, notConverged, type Standing } from './checkers/agreement.ts'
+import { administrators, brokenChain, firstDifference, stateHashOf } from './checkers/disk-state.ts'
+import { outOfOrder, stepBack } from './checkers/order.ts'
+import { Rights } from './checkers/rights.ts'
+import { SignedBlocks } from './checkers/signed-blocks.ts'
+import type { SimNode, Witness } from './node.ts'
+import { Past } from './past.ts'
+import { referenceStateHash } from './reference-state.ts'
+import { type Keys, readSimBlock } from './signatures.ts'
+import type { World } from './world/world.ts'
+
+/** What the oracle knows of one node, whatever that node has forgotten. */
+interface Book {
+  past: Past
+  rights: Rights
+  readonly acknowledged: Acknowledged[]
+}
+
+/** Sees everything that happens at every node, and holds it against the promises. */
+export class Oracle implements Witness {
+  readonly signedBlocks = new SignedBlocks()
+  /** Errors a node may report while its disk or its peers misbehave. */
+  tolerant = false
+  acknowledgements = 0
+  readonly #world: World
+  readonly #keys: Keys
+  readonly #cluster: string
+  readonly #books = new Map<string, Book>()
+  readonly #nodes = new Map<string, SimNode>()
+  /** Where an op stands, told by the block that brought it. */
+  readonly #ops = new Map<string, Acknowledged>()
+
+  constructor(world: World, keys: Keys, cluster: string) {
+    this.#world = world
+    this.#keys = keys
+    this.#cluster = cluster
+  }
+
+  past(node: SimNode): Past {
+    return this.#book(node).past
+  }
+
+  /** Where the op of that id stands. */
+  placeOf(id: string): Acknowledged | undefined {
+    return this.#ops.get(id)
+  }
+
+  /** A node went back to an old copy of its disk: what it had promised is lost with it. */
+  restored(node: SimNode): void {
+    this.#books.delete(node.id)
+  }
+
+  async opened(node: SimNode): Promise<void> {
+    const { journal } = node
+    if (!journal) return
+    const book = this.#book(node)
+    const frontier = journal.frontier()
+    this.#hold('I13 a node never knows less than it did', node, stepBack(book.past, frontier))
+    this.#holdAcknowledged(node, book)
+    // What a crash left on disk though nobody had been told of it yet.
+    const ranges = Object.entries(frontier)
+      .map(([feed, to]) => ({ feed, from: (book.past.seqs.get(feed) ?? 0) + 1, to }))
+      .filter(({ from, to }) => from <= to)
+    for await (const bytes of journal.blocks(ranges)) {
+      const block = readSimBlock(this.#keys, bytes, this.#cluster)
+      if (block.entry.author === node.id) this.#register(bytes)
+      this.applied(node, [block.entry])
+    }
+    this.#hold(
+      'I4 a revocation beats what had not seen it',
+      node,
+      book.rights.violation(journal.tables, true),
+    )
+  }
+
+  signed(node: SimNode, bytes: Uint8Array): void {
+    this.#register(bytes)
+    this.#world.note(`${node.name} signed`)
+  }
+
+  /** A liar shows this to somebody, in its own name. */
+  lied(bytes: Uint8Array): void {
+    this.#register(bytes)
+  }
+
+  applied(node: SimNode, entries: readonly Entry[]): void {
+    const book = this.#book(node)
+    for (const entry of entries) {
+      const feed = feedId(entry.lane, entry.author)
+      const wrong = outOfOrder(entry, book.past, (other) => this.signedBlocks.forked.has(other))
+      this.#hold('feeds are gapless and in causal order', node, wrong)
+      const hash = hashHeld(node, feed, entry.seq)
+      if (entry.author !== node.id && !this.signedBlocks.has(feed, entry.seq, hash ?? '')) {
+        this.#hold('I7 nothing forged is taken in', node, `${feed}/${entry.seq} was not signed by its author`)
+      }
+      for (const op of book.past.apply(entry)) book.rights.apply(op)
+    }
+    const { journal } = node
+    if (journal) {
+      this.#hold('I4 a revocation beats what had not seen it', node, book.rights.violation(journal.tables))
+    }
+  }
+
+  acknowledged(node: SimNode, _lane: Lane, ids: readonly string[]): void {
+    this.acknowledgements += ids.length
+    const first = ids[0]
+    const at = first === undefined ? undefined : this.#ops.get(first)
+    if (first === undefined) return
+    if (at) this.#book(node).acknowledged.push(at)
+    else
+      this.#hold(
+        'I1 what is acknowledged is on disk',
+        node,
+        `the op ${first} was acknowledged and never written`,
+      )
+  }
+
+  complained(node: SimNode, message: string, facts: object): void {
+    const serious = message.includes('same entries gave other tables') && !this.tolerant
+    if (!serious) return
+    const { peer } = facts as { peer: string }
+    const there = this.#nodes.get(peer)
+    const where = there && firstDifference(node.disk.rows, there.disk.rows)
+    // A liar may say anything of itself.
+    if (there?.hostile !== true)
+      this.#hold('I3 the same entries give the same state', node, `unlike ${there?.name}: ${where}`)
+  }
+
+  /** Whether those nodes have come together; what stands in the way otherwise. */
+  notYet(nodes: readonly SimNode[]): string | undefined {
+    return notConverged(standings(nodes), this.signedBlocks.forked)
+  }
+
+  /** At any moment. */
+  holdBounds(nodes: readonly SimNode[], parked: { blocks: number; bytes: number }): void {
+    for (const node of nodes) {
+      const held = node.journal?.status().parked
+      if (held && (held.blocks > parked.blocks || held.bytes > parked.bytes)) {
+        this.#hold('what is parked is bounded', node, `${held.blocks} blocks, ${held.bytes} bytes are parked`)
+      }
+    }
+  }
+
+  /** When all faults are over and the nodes have come together. */
+  async holdFinally(nodes: readonly SimNode[]): Promise<void> {
+    this.#hold('I3 the same entries give the same state', undefined, disagreement(standings(nodes)))
+    for (const node of nodes) {
+      const { journal } = node
+      if (!journal) continue
+      const { rows } = node.disk
+      const claimed = journal.stateHash()
+      this.#holdAcknowledgedEverywhere(node)
+      if (stateHashOf(rows) !== claimed) {
+        this.#hold('I3 the state hash is that of the rows', node, `it claims ${claimed}`)
+      }
+      const frontier = journal.frontier()
+      this.#hold(
+        'feeds are gapless and in causal order',
+        node,
+        await brokenChain(rows, frontier, this.#keys, this.#cluster),
+      )
+      const wrong = this.#book(node).rights.violation(journal.tables, true)
+      this.#hold('I4 a revocation beats what had not seen it', node, wrong)
+      if (administrators(rows).length === 0)
+        this.#hold('I12 at least one administrator', node, 'there is none')
+    }
+    const [first] = nodes
+    const expected = first && (await referenceStateHash(await entriesOf(first, this.#keys, this.#cluster)))
+    if (expected !== undefined && expected !== first?.journal?.stateHash()) {
+      this.#hold('I3 equal to the reference reducer', first, `the reference says ${expected}`)
+    }
+  }
+
+  #holdAcknowledged(node: SimNode, book: Book): void {
+    const lost = lostAcknowledged(book.acknowledged, (feed, seq) => hashHeld(node, feed, seq))
+    this.#hold('I1 what was acknowledged is there after any crash', node, lost)
+  }
+
+  #holdAcknowledgedEverywhere(node: SimNode): void {
+    for (const [author, { acknowledged }] of this.#books) {
+      if (this.excused.has(author)) continue
+      const sound = acknowledged.filter(({ feed }) => !this.signedBlocks.forked.has(feed))
+      const lost = lostAcknowledged(sound, (feed, seq) => hashHeld(node, feed, seq))
+      this.#hold('I1 what was acknowledged is everywhere in the end', node, lost)
+    }
+  }
+
+  /** Nodes that were evicted or lie: what they acknowledged last may have died with them. */
+  readonly excused = new Set<string>()
+
+  #register(bytes: Uint8Array): void {
+    const block = readSimBlock(this.#keys, bytes, this.#cluster)
+    this.signedBlocks.add(block)
+    const { feed, hash, entry } = block
+    entry.ops.forEach((_, index) => {
+      this.#ops.set(opId({ feed, seq: entry.seq, index }), { feed, seq: entry.seq, hash })
+    })
+  }
+
+  #book(node: SimNode): Book {
+    this.#nodes.set(node.id, node)
+    const known = this.#books.get(node.id)
+    if (known) return known
+    const book: Book = { past: new Past(), rights: new Rights(), acknowledged: [] }
+    this.#books.set(node.id, book)
+    return book
+  }
+
+  #hold(promise: string, node: SimNode | undefined, wrong: string | undefined): void {
+    if (wrong === undefined || node?.hostile) return
+    this.#world.fail(promise, node ? `${node.name}: ${wrong}` : wrong)
+  }
+}
+
+/** Says so without taking the whole row apart: it begins with the hash, a text of 43 bytes. */
+function hashHeld(node: SimNode, feed: FeedId, seq: number): string | undefined {
+  const row = node.disk.rows.get(blockKey(feed, seq))
+  if (!row) return undefined
+  if (row[0] !== 0x83 || row[1] !== 0x78 || row[2] !== 43) return decodeBlock(row).hash
+  return Buffer.from(row.buffer, row.byteOffset + 3, 43).toString('latin1')
+}
+
+function standings(nodes: readonly SimNode[]): Standing[] {
+  return nodes.flatMap((node) => {
+    const { journal } = node
+    if (!journal) return []
+    const { heads, digest } = journal.position()
+    const { name, disk } = node
+    const isForked = (feed: FeedId) => journal.isForked(feed)
+    return [{ name, heads, digest, stateHash: journal.stateHash(), rows: disk.rows, isForked }]
+  })
+}
+
+/** All a node holds, causes first. */
+async function entriesOf(node: SimNode, keys: Keys, cluster: string): Promise<Entry[]> {
+  const entries: Entry[] = []
+  const { journal } = node
+  if (!journal) return entries
+  const ranges = Object.entries(journal.frontier()).map(([feed, to]) => ({ feed, from: 1, to }))
+  for await (const bytes of journal.blocks(ranges)) entries.push(readSimBlock(keys, bytes, cluster).entry)
+  return entries
+}

@@ -1,0 +1,276 @@
+import { PARKED_BLOCKS_MAX, PARKED_BYTES_MAX } from '../../cluster/limits.ts'
+import type { Member } from '../../cluster/membership/roster.ts'
+import { isFault } from '../../src/errors.ts'
+import { clusterIdOf, foundingOps, writeGenesis } from '../../src/journal/genesis.ts'
+import { op } from '../../src/journal/kinds.ts'
+import { AUTHORITY } from '../../src/journal/op.ts'
+import { LIES, Liar, type Lie } from './hostile.ts'
+import { Nemesis } from './nemesis.ts'
+import { Wire } from './network/wire.ts'
+import { SimNode } from './node.ts'
+import { Oracle } from './oracle.ts'
+import { Keys } from './signatures.ts'
+import { Workload } from './workload.ts'
+import { describe, type Violation, World } from './world/world.ts'
+
+export interface RunOptions {
+  readonly seed: number
+  /** 3 to 7; drawn from the seed where none is given. */
+  readonly nodes?: number | undefined
+  /** Requests, faults and lies go on until so much has happened; all that follows comes on top. */
+  readonly events?: number | undefined
+  /** Lies that are not told. */
+  readonly without?: readonly Lie[] | undefined
+  readonly onEvent?: ((line: string) => void) | undefined
+}
+
+export interface Outcome {
+  readonly seed: number
+  readonly violation: Violation | undefined
+  /** Everything that happened: requests, faults, messages, writes, timers. */
+  readonly events: number
+  /** Requests, faults and lies among them. */
+  readonly steps: number
+  readonly nodes: number
+  readonly acknowledged: number
+  readonly virtualMs: number
+  readonly traceHash: string
+}
+
+export const EVENTS = 500
+const NODES_MAX = 7
+/** Mean of the time between two steps. */
+const STEP_MS = 25
+/** A member that was cut off, or sent what was corrupted on its way, is asked again within five minutes. */
+const CONVERGED_MS_MAX = 6 * 60_000
+const CHECK_EVERY_MS = 200
+
+/** One cluster, from its founding to the last check. */
+export class Simulation {
+  readonly #world: World
+  readonly #wire: Wire
+  readonly #keys: Keys
+  readonly #oracle: Oracle
+  readonly #nemesis: Nemesis
+  readonly #workload: Workload
+  readonly #options: RunOptions
+  readonly #cluster: string
+  readonly #genesis: Uint8Array
+  readonly #nodes: SimNode[] = []
+  #named = 1
+  #steps = 0
+  readonly #liars = new Map<SimNode, Liar>()
+  /** Who admitted somebody stays as well, for what it recorded could go with it. */
+  readonly #sponsors = new Set<SimNode>()
+
+  constructor(options: RunOptions) {
+    this.#options = options
+    this.#world = new World(options.seed, options.onEvent)
+    const { random } = this.#world
+    this.#wire = new Wire(this.#world)
+    this.#keys = new Keys(random.fork())
+    this.#nemesis = new Nemesis(this.#world, this.#wire)
+    this.#workload = new Workload(random.fork())
+    const founder = this.#keys.create()
+    this.#genesis = writeGenesis({ name: 'simulated', founder, nonce: random.bytes(32), time: 1 })
+    this.#cluster = clusterIdOf(this.#genesis)
+    this.#oracle = new Oracle(this.#world, this.#keys, this.#cluster)
+    this.#add(founder, 'n0', [])
+  }
+
+  async run(): Promise<Outcome> {
+    const onRejection = (error: unknown) => this.#world.fail('no unhandled failure', describe(error))
+    process.on('unhandledRejection', onRejection)
+    try {
+      await this.#found()
+      await this.#step()
+      await this.#settle()
+    } finally {
+      process.off('unhandledRejection', onRejection)
+      for (const node of this.#nodes) node.crash()
+    }
+    const world = this.#world
+    for (const { journal } of this.#nodes) if (journal) world.note(journal.stateHash())
+    const { violation, events, nowMs } = world
+    const steps = this.#steps
+    const nodes = this.#nodes.length
+    const acknowledged = this.#oracle.acknowledgements
+    const { seed } = this.#options
+    return {
+      seed,
+      violation,
+      events,
+      steps,
+      nodes,
+      acknowledged,
+      virtualMs: nowMs,
+      traceHash: world.traceHash(),
+    }
+  }
+
+  async #found(): Promise<void> {
+    const { random } = this.#world
+    const count = this.#options.nodes ?? 3 + random.integer(5)
+    const [founder] = this.#nodes as [SimNode]
+    await this.#doing(founder.boot())
+    const facts = factsOf(founder.name)
+    await this.#doing(founder.journal?.commit(AUTHORITY, () => foundingOps(this.#genesis, founder.id, facts)))
+    await this.#doing(this.#workload.lay(founder))
+    while (this.#nodes.length < count) await this.#doing(this.#join(founder))
+    const liars = random.chance(0.3) ? random.sample(this.#nodes.slice(1), 1) : []
+    for (const node of liars) {
+      node.hostile = true
+      this.#oracle.excused.add(node.id)
+      const parts = {
+        node,
+        keys: this.#keys,
+        oracle: this.#oracle,
+        cluster: this.#cluster,
+        random: random.fork(),
+      }
+      this.#liars.set(node, new Liar(parts))
+    }
+  }
+
+  async #step(): Promise<void> {
+    const { random } = this.#world
+    const faultRate = random.pick([0, 0.01, 0.03, 0.08])
+    const enough = this.#world.events + (this.#options.events ?? EVENTS)
+    const next = () => {
+      const afterMs = -Math.log(1 - random.fraction()) * STEP_MS * 2 * random.fraction()
+      this.#world.schedule(afterMs, 'step', () => {
+        this.#steps++
+        const [liar] = this.#liars.keys()
+        if (random.chance(faultRate)) this.#nemesis.strike(this.#nodes.filter(({ gone }) => !gone))
+        else if (liar && random.chance(0.06)) this.#lie(liar)
+        else if (random.chance(0.004)) this.#change()
+        else this.#ask()
+        if (this.#world.events < enough) next()
+      })
+    }
+    next()
+    await this.#world.run(() => this.#world.events >= enough)
+  }
+
+  /** All faults end; within a bounded time everybody agrees, and every promise has been kept. */
+  async #settle(): Promise<void> {
+    const world = this.#world
+    const members = () => this.#nodes.filter((node) => this.#counts(node))
+    const untilMs = world.nowMs + CONVERGED_MS_MAX
+    this.#oracle.tolerant = this.#nemesis.corrupted
+    this.#nemesis.healAll(this.#nodes)
+    let wait: string | undefined = 'not looked at yet'
+    while (wait !== undefined && !world.violation && world.nowMs < untilMs) {
+      const lookMs = world.nowMs + CHECK_EVERY_MS
+      world.schedule(CHECK_EVERY_MS, 'look', () => {})
+      await world.run(() => world.nowMs >= lookMs)
+      // A fault that was under way may have crashed a node again.
+      if (members().some(({ up }) => !up)) this.#nemesis.healAll(this.#nodes)
+      else wait = this.#oracle.notYet(members())
+    }
+    if (wait !== undefined) world.fail('I10 nodes agree soon after all faults are over', wait)
+    this.#oracle.holdBounds(members(), { blocks: PARKED_BLOCKS_MAX, bytes: PARKED_BYTES_MAX })
+    await this.#oracle.holdFinally(members())
+  }
+
+  /** Whom the cluster owes something: who lies, or was thrown out and may not have heard of it, is left alone. */
+  #counts({ id, gone, hostile }: SimNode): boolean {
+    const state = this.#nodes[0]?.journal?.tables.get('nodes', id)?.state
+    return !gone && !hostile && (state === undefined || state === 'member')
+  }
+
+  #ask(): void {
+    const up = this.#nodes.filter((node) => node.up && !node.gone && !node.hostile)
+    if (up.length === 0) return
+    const node = this.#world.random.pick(up)
+    const request = this.#workload.next()
+    this.#world.note(`${node.name}: ${request}`)
+    this.#workload.request(request, node).then(
+      () => this.#world.note(`${node.name}: ${request} done`),
+      (error: unknown) => {
+        if (!isFault(error)) this.#world.fail('no unhandled failure', `${request}: ${describe(error)}`)
+      },
+    )
+  }
+
+  #lie(liar: SimNode): void {
+    if (!liar.up || liar.gone) return
+    const lie = this.#world.random.weighted(LIES)
+    if (this.#options.without?.includes(lie)) return
+    this.#world.note(`${liar.name} lies: ${lie}`)
+    const others = this.#nodes.filter((node) => node !== liar && !node.gone)
+    const tables = liar.journal?.tables
+    if (!tables?.get('projects', this.#workload.projects[0] as string)) return
+    this.#liars
+      .get(liar)
+      ?.lie(lie, others, () => this.#workload.wish(lie === 'ignorant' ? undefined : tables))
+    const bounds = { blocks: PARKED_BLOCKS_MAX, bytes: PARKED_BYTES_MAX }
+    this.#world.schedule(500, 'bounds', () => this.#oracle.holdBounds(this.#nodes, bounds))
+  }
+
+  /** Somebody joins, leaves or is thrown out. */
+  #change(): void {
+    const { random } = this.#world
+    const members = this.#nodes.filter(({ up, gone }) => up && !gone)
+    if (members.length === 0) return
+    const node = random.pick(members)
+    const ignore = () => {}
+    if (random.chance(0.5) && this.#nodes.length < NODES_MAX) {
+      this.#world.note(`${node.name} admits`)
+      this.#join(node).catch(ignore)
+    } else if (members.length > 3) {
+      const other = random.pick(members)
+      // The founder stays, so that there is always somebody to agree with.
+      if (other === this.#nodes[0] || other === node || this.#sponsors.has(other)) return
+      this.#world.note(`${node.name} evicts ${other.name}`)
+      this.#oracle.excused.add(other.id)
+      node.journal?.commit(AUTHORITY, () => [op('node.evicted', { node: other.id }, 'node')]).catch(ignore)
+    }
+  }
+
+  async #join(issuer: SimNode): Promise<void> {
+    const id = this.#keys.create()
+    const seeds = this.#nodes.map(({ id, name }) => seedOf(id, name))
+    const name = `n${this.#named++}`
+    const invite = `invite-${id}`
+    this.#sponsors.add(issuer)
+    const facts = { ...factsOf(name), addresses: [], swarm: [] }
+    await issuer.journal?.commit(AUTHORITY, () => [
+      op('invite.created', { invite, verifier: 'v', expiresAt: 1 }, 'node'),
+      op('node.admitted', { node: id, facts, invite }, 'node'),
+    ])
+    await this.#add(id, name, seeds).boot()
+  }
+
+  #add(id: string, name: string, seeds: readonly Member[]): SimNode {
+    const [world, wire, keys, witness] = [this.#world, this.#wire, this.#keys, this.#oracle]
+    const node = new SimNode({ id, name, clusterId: this.#cluster, world, wire, keys, witness, seeds })
+    this.#nodes.push(node)
+    return node
+  }
+
+  /** Lets time pass until it is done. */
+  async #doing(task: Promise<unknown> | undefined): Promise<void> {
+    let over = false
+    task?.then(
+      () => {
+        over = true
+      },
+      (error: unknown) => this.#world.fail('no unhandled failure', describe(error)),
+    )
+    this.#world.schedule(0, 'go', () => {})
+    await this.#world.run(() => over)
+  }
+}
+
+export function simulate(options: RunOptions): Promise<Outcome> {
+  return new Simulation(options).run()
+}
+
+function factsOf(name: string) {
+  return { name, site: name, addresses: [], swarm: [], url: null, tokenKey: 'k'.repeat(43) }
+}
+
+function seedOf(id: string, name: string): Member {
+  return { id, name, site: name, state: 'member', addresses: [], swarm: [], url: null }
+}

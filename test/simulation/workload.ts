@@ -1,0 +1,267 @@
+import { hash } from 'node:crypto'
+import { decide } from '../../src/access/decide.ts'
+import { type Acting, NODE_ITSELF } from '../../src/access/principal.ts'
+import { Fault } from '../../src/errors.ts'
+import { isAdmin, membershipOf } from '../../src/journal/effective.ts'
+import type { Tables } from '../../src/journal/journal.ts'
+import { op } from '../../src/journal/kinds.ts'
+import { AUTHORITY, CATALOG, type NewOp } from '../../src/journal/op.ts'
+import type { RoleId } from '../../src/journal/rows.ts'
+import { parseDigest } from '../../src/oci/digest.ts'
+import { parseRepositoryName } from '../../src/oci/name.ts'
+import { parseTag } from '../../src/oci/reference.ts'
+import type { SimNode } from './node.ts'
+import type { SeededRandom } from './world/random.ts'
+
+/** What clients do, and how often; rights change far more than in real life, for that is where faults hide. */
+export const REQUESTS = {
+  push: 16,
+  retag: 10,
+  untag: 4,
+  'delete-manifest': 4,
+  unlink: 3,
+  grant: 14,
+  revoke: 10,
+  'set-role': 5,
+  'set-admin': 8,
+  'create-user': 6,
+  'delete-user': 3,
+  'set-profile': 3,
+  'set-password': 4,
+  'create-project': 4,
+  'delete-project': 2,
+  'set-public': 4,
+  announce: 2,
+  unknown: 2,
+}
+export type Request = keyof typeof REQUESTS
+
+const ROLES: readonly RoleId[] = [1, 2, 3, 4, 5]
+const PASSWORD = 'Simulated-0'
+/** Few, so that sites get into each other's way; some fold to the same, some are not ASCII. */
+const USER_NAMES = [
+  'alice',
+  'Alice',
+  'bob',
+  'carol',
+  'dave',
+  'eve',
+  'zoë',
+  '\u{1f980}',
+  '__proto__',
+  'constructor',
+]
+const PROJECT_NAMES = ['apps', 'base', 'web', 'db', 'tools']
+const TAGS = ['latest', 'v1', 'v2', 'edge']
+const IMAGES = 6
+
+interface Image {
+  readonly digest: string
+  readonly bytes: Uint8Array
+  readonly parts: readonly string[]
+}
+
+/** The clients of all nodes: what they know is what they once made, at whatever site. */
+export class Workload {
+  readonly users: string[] = []
+  readonly projects: string[] = []
+  readonly #random: SeededRandom
+  readonly #images: readonly Image[]
+  readonly #weights: Readonly<Record<Request, number>>
+
+  constructor(random: SeededRandom) {
+    this.#random = random
+    this.#images = Array.from({ length: IMAGES }, (_, n) => image(n))
+    // Each run has favourites: what is rare on average is frequent somewhere.
+    const favour = (weight: number) => weight * random.pick([0, 0.5, 1, 1, 2, 5])
+    const weights = Object.entries(REQUESTS).map(([request, weight]) => [request, favour(weight)])
+    this.#weights = { ...REQUESTS, ...(Object.fromEntries(weights) as Record<Request, number>) }
+  }
+
+  /** The cluster's first administrator and project. */
+  async lay(node: SimNode): Promise<void> {
+    const { accounts, projects } = doorsOf(node)
+    const admin = await accounts.create(
+      { name: 'admin', password: PASSWORD, admin: true, number: 1 },
+      NODE_ITSELF,
+    )
+    this.users.push(admin.id)
+    const project = await projects.create({ name: 'library', number: 1 }, admin.id, NODE_ITSELF)
+    this.projects.push(project.id)
+  }
+
+  next(): Request {
+    return this.#random.weighted(this.#weights)
+  }
+
+  /** @throws Fault where the node refuses; anything else is a defect */
+  async request(what: Request, node: SimNode): Promise<void> {
+    const random = this.#random
+    const { accounts, projects, members } = doorsOf(node)
+    const { tables } = node.journal as NonNullable<SimNode['journal']>
+    const user = random.pick(this.users)
+    const project = random.pick(this.projects)
+    const by = this.#acting(tables, project)
+    switch (what) {
+      case 'create-user': {
+        const account = { name: random.pick(USER_NAMES), password: PASSWORD, admin: random.chance(0.3) }
+        this.users.push((await accounts.create(account, by)).id)
+        return
+      }
+      case 'delete-user':
+        return accounts.delete(user, by)
+      case 'set-admin':
+        return accounts.setAdmin(user, random.chance(0.5), by)
+      case 'set-profile':
+        return accounts.setProfile(user, { comment: `${random.integer(100)}`, email: 'a@example.org' }, by)
+      case 'set-password':
+        return accounts.setPassword(user, `${PASSWORD}${random.integer(1000)}`, by)
+      case 'create-project': {
+        const created = await projects.create(
+          { name: random.pick(PROJECT_NAMES) },
+          random.pick(this.users),
+          by,
+        )
+        this.projects.push(created.id)
+        return
+      }
+      case 'delete-project':
+        return projects.delete(project, by)
+      case 'set-public':
+        return projects.update(project, [['public', String(random.chance(0.5))]], by)
+      case 'grant':
+        await members.add(project, user, random.pick(ROLES), by)
+        return
+      case 'set-role':
+      case 'revoke': {
+        const held = membershipOf(tables, project, user)
+        if (!held) throw new Fault('NOT_FOUND', 'there is no such member')
+        const member = { ...held, userId: user, userNumber: 0, userName: '' }
+        if (what === 'revoke') return members.remove(project, member, by)
+        return members.setRole(project, member, random.pick(ROLES), by)
+      }
+      case 'announce':
+        return this.#announce(node)
+      case 'unknown': {
+        // From a newer version that is being rolled out somewhere.
+        const later: NewOp = {
+          kind: 'quota.set',
+          body: { project, bytes: random.integer(1000) },
+          actor: by.actor,
+        }
+        const lane = random.pick([AUTHORITY, CATALOG])
+        await node.journal?.commit(lane, () => [later]).catch(onlyRefusals)
+        return
+      }
+      default:
+        return this.#inRepository(what, node, by.actor)
+    }
+  }
+
+  /**
+   * An op a liar would like to take effect: mostly rights for somebody who has none.
+   * @param tables what it may speak of; anything at all where there are none
+   */
+  wish(tables: Tables | undefined): NewOp {
+    const random = this.#random
+    const users = tables ? this.users.filter((user) => tables.get('users', user)) : this.users
+    const projects = tables
+      ? this.projects.filter((project) => tables.get('projects', project))
+      : this.projects
+    const user = random.pick(users)
+    const project = random.pick(projects)
+    const actor = random.pick(users)
+    return random.pick([
+      () => op('member.granted', { project, user, role: 1, number: 1 + random.integer(1000) }, actor),
+      () => op('user.admin-set', { user, admin: true }, actor),
+      () => op('user.admin-set', { user: actor, admin: true }, actor),
+      () => op('member.revoked', { project, user }, actor),
+    ])()
+  }
+
+  async #inRepository(what: Request, node: SimNode, actor: string): Promise<void> {
+    const random = this.#random
+    const { blobs, manifests, tags } = doorsOf(node)
+    const name = parseRepositoryName(
+      `${random.pick(['library', ...PROJECT_NAMES])}/${random.pick(['app', 'lib/x'])}`,
+    )
+    const tag = parseTag(random.pick(TAGS))
+    const { digest, bytes, parts } = random.pick(this.#images)
+    switch (what) {
+      case 'push':
+        await Promise.all(parts.map((part) => blobs.link(name, parseDigest(part), 10, actor)))
+        await manifests.put(name, { bytes, contentType: undefined, tags: [tag] }, actor)
+        return
+      case 'retag':
+        return tags.move(name, tag, parseDigest(digest), actor)
+      case 'untag':
+        return tags.delete(name, tag, actor)
+      case 'delete-manifest':
+        return manifests.delete(name, parseDigest(digest), actor)
+      default:
+        return blobs.delete(name, parseDigest(random.pick(parts)), actor)
+    }
+  }
+
+  async #announce(node: SimNode): Promise<void> {
+    const row = node.journal?.tables.get('nodes', node.id)
+    if (!row) return
+    const { name, site, tokenKey } = row
+    const url = `https://${this.#random.integer(100)}.example.org`
+    const facts = { name, site, tokenKey, url, addresses: [], swarm: [] }
+    await node.journal?.commit(AUTHORITY, () => [op('node.announced', { facts }, 'node')])
+  }
+
+  /** Mostly somebody who may, as the tables of that node have it; now and then anybody, or the operator. */
+  #acting(tables: Tables, project: string): Acting {
+    const random = this.#random
+    const isBoss = (user: string) => {
+      const row = tables.get('users', user)
+      return row !== undefined && isAdmin(row)
+    }
+    const able = this.users.filter((user) => isBoss(user) || membershipOf(tables, project, user)?.role === 1)
+    if (able.length === 0 || random.chance(0.03)) return NODE_ITSELF
+    const actor = random.chance(0.9) ? random.pick(able) : random.pick(this.users)
+    return {
+      actor,
+      permit(now) {
+        const demand = { action: 'member:create', on: 'project', project } as const
+        const allowed = isBoss(actor) || decide({ kind: 'user', id: actor }, demand, now).allow
+        if (!allowed) throw new Fault('FORBIDDEN', 'they may not')
+      },
+    }
+  }
+}
+
+function doorsOf(node: SimNode) {
+  const { up } = node
+  if (!up) throw new Fault('NODE_DOWN', 'the node is down')
+  return up.doors
+}
+
+function onlyRefusals(error: unknown): void {
+  if (!(error instanceof Fault)) throw error
+}
+
+function image(n: number): Image {
+  const type = 'application/vnd.oci.image'
+  const descriptor = (content: string, mediaType: string) => ({
+    mediaType,
+    digest: `sha256:${hash('sha256', content, 'hex')}`,
+    size: 10,
+  })
+  const config = descriptor('config', `${type}.config.v1+json`)
+  const layer = descriptor(`layer ${n % 3}`, `${type}.layer.v1.tar`)
+  // Every third refers to another one, which may be there or not.
+  const subject = n % 3 === 2 ? { subject: descriptor('elsewhere', `${type}.manifest.v1+json`) } : {}
+  const text = JSON.stringify({
+    schemaVersion: 2,
+    mediaType: `${type}.manifest.v1+json`,
+    config,
+    layers: [layer],
+    ...subject,
+    annotations: { n: String(n) },
+  })
+  const bytes = new TextEncoder().encode(text)
+  return { bytes, digest: `sha256:${hash('sha256', bytes, 'hex')}`, parts: [config.digest, layer.digest] }
+}

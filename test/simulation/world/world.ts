@@ -1,0 +1,86 @@
+import { createHash } from 'node:crypto'
+import { EventHeap, type Scheduled } from './event-heap.ts'
+import { SeededRandom } from './random.ts'
+
+/** A promise that was broken, and how. */
+export interface Violation {
+  readonly promise: string
+  readonly what: string
+  readonly atMs: number
+}
+
+/**
+ * Virtual time, and everything that happens in it, one event after another. All chance comes from one seed,
+ * and after each event whatever it set off runs to its end, so a seed always gives the same run.
+ */
+export class World {
+  readonly random: SeededRandom
+  nowMs = 0
+  events = 0
+  violation: Violation | undefined
+  readonly #heap = new EventHeap()
+  readonly #trace = createHash('sha256')
+  readonly #onEvent: ((line: string) => void) | undefined
+  #order = 0
+
+  /** @param onEvent told of each event, for who wants to read along */
+  constructor(seed: number, onEvent?: (line: string) => void) {
+    this.random = new SeededRandom(seed)
+    this.#onEvent = onEvent
+  }
+
+  /** @returns what calls it off */
+  schedule(afterMs: number, label: string, task: () => void): () => void {
+    const atMs = this.nowMs + Math.max(0, afterMs)
+    const item: Scheduled = { atMs, order: this.#order++, label, task }
+    this.#heap.push(item)
+    return () => {
+      item.task = undefined
+    }
+  }
+
+  /** Something worth being part of the run's fingerprint. */
+  note(line: string): void {
+    this.#trace.update(`${this.nowMs} ${line}\n`)
+    this.#onEvent?.(`${this.nowMs.toFixed(3).padStart(12)} ${line}`)
+  }
+
+  /** The first one counts: what follows is mostly its consequence. */
+  fail(promise: string, what: string): void {
+    this.violation ??= { promise, what, atMs: this.nowMs }
+  }
+
+  /** Lets things happen until `done`, until nothing is left to happen, or until a promise is broken. */
+  async run(done: () => boolean): Promise<void> {
+    while (!this.violation && !done()) {
+      const next = this.#heap.pop()
+      if (!next) return
+      if (!next.task) continue
+      this.nowMs = next.atMs
+      this.events++
+      this.note(next.label)
+      try {
+        next.task()
+      } catch (error) {
+        this.fail('no unhandled failure', describe(error))
+      }
+      await settled()
+    }
+  }
+
+  /** Equal for two runs in which the same things happened at the same moments. */
+  traceHash(): string {
+    return this.#trace.copy().digest('hex')
+  }
+}
+
+/** Resolves once every promise that can go on has gone on. */
+function settled(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve)
+  })
+}
+
+export function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}
