@@ -6,7 +6,7 @@ import { type Figure, ms, percentile, perSecond, spread } from '../figures.ts'
 import { callers, oneByOne } from '../load.ts'
 import { inScratch } from '../place.ts'
 import type { Scale } from '../scale.ts'
-import { foundMember, TagWriter } from './member.ts'
+import { digestFor, foundMember, TagWriter } from './member.ts'
 
 const CALLERS = 64
 
@@ -44,8 +44,8 @@ export async function commit(scale: Scale): Promise<Figure[]> {
     const peer = await startStock(join(directory, 'stock'))
     const db = await peer.open('bench')
     const stockTotal = scale.brief ? 500 : 3_000
-    const stockManyMs = await callers(CALLERS, stockTotal, (n) => db.put(`many-${n}`, 'v'))
-    const stockSamples = await oneByOne(stockTotal, (n) => db.put(`lone-${n}`, 'v'))
+    const stockManyMs = await callers(CALLERS, stockTotal, (n) => db.put(`many-${n}`, digestFor(`many-${n}`)))
+    const stockSamples = await oneByOne(stockTotal, (n) => db.put(`lone-${n}`, digestFor(`lone-${n}`)))
     await peer.close()
 
     const total = (samples: readonly number[]) => samples.reduce((sum, one) => sum + one, 0)

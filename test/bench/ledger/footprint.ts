@@ -5,7 +5,7 @@ import { callers } from '../load.ts'
 import { startPart } from '../part.ts'
 import { bytesOnDisk, inScratch } from '../place.ts'
 import type { Scale } from '../scale.ts'
-import { foundMember, TagWriter } from './member.ts'
+import { digestFor, foundMember, TagWriter } from './member.ts'
 import { storeOf, storeOfMany } from './stores.ts'
 
 const NODES = 50
@@ -29,7 +29,7 @@ async function stockBytesPerOp(ops: number): Promise<number> {
   return inScratch(async (directory) => {
     const peer = await startStock(directory)
     const db = await peer.open('bench')
-    await callers(64, ops, (n) => db.put(`op-${n}`, `sha256:${'a'.repeat(64)}`))
+    await callers(64, ops, (n) => db.put(`op-${n}`, digestFor(`op-${n}`)))
     await peer.close()
     return bytesOnDisk(directory) / ops
   })

@@ -1,5 +1,5 @@
-import { createReadStream } from 'node:fs'
-import { cp, open, writeFile } from 'node:fs/promises'
+import { createReadStream, createWriteStream } from 'node:fs'
+import { cp, writeFile } from 'node:fs/promises'
 import { createServer, get, type IncomingMessage } from 'node:http'
 import { join as joinPath } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -57,11 +57,8 @@ async function copyByHttp(bytes: number, directory: string): Promise<number> {
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     get({ host: '127.0.0.1', port: relay.port, agent: false }, resolve).on('error', reject)
   })
-  const file = await open(joinPath(directory, 'copy'), 'w')
-  await pipeline(response, file.createWriteStream({ autoClose: false }))
-  await file.sync()
+  await pipeline(response, createWriteStream(joinPath(directory, 'copy'), { flush: true }))
   const elapsedMs = performance.now() - startedAt
-  await file.close()
   await relay.stop()
   server.closeAllConnections()
   await new Promise((resolve) => server.close(resolve))

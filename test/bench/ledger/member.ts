@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { OrbitLog } from '@orbitdb/core'
@@ -154,9 +155,8 @@ export class TagWriter {
   }
 
   op(name: string): NewOp {
-    const digest = `sha256:${'a'.repeat(64)}` as Digest
     const place = { projectId: this.#projectId, path: 'app' }
-    return op('tag.moved', { ...place, tag: name, digest }, this.#actor)
+    return op('tag.moved', { ...place, tag: name, digest: digestFor(name) }, this.#actor)
   }
 
   /** The tag's key in the table. */
@@ -168,6 +168,11 @@ export class TagWriter {
   static nameOf(key: string): string {
     return key.slice(key.lastIndexOf('\u0000') + 1)
   }
+}
+
+/** One of its own for every name: the store compresses what repeats. */
+export function digestFor(name: string): Digest {
+  return `sha256:${createHash('sha256').update(name).digest('hex')}` as Digest
 }
 
 /** Everything `from` holds, in causal order. */

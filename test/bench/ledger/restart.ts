@@ -5,7 +5,7 @@ import { count, type Figure, mebibytes, ms, percentile } from '../figures.ts'
 import { machineMs, serveCalls, startPart } from '../part.ts'
 import { inScratch } from '../place.ts'
 import type { Scale } from '../scale.ts'
-import { everyFeed, openMember, TagWriter } from './member.ts'
+import { digestFor, everyFeed, openMember, TagWriter } from './member.ts'
 import { storeOf } from './stores.ts'
 
 const READS = 2_000
@@ -87,7 +87,7 @@ async function stockReads(ops: number): Promise<{ opened: string; read: string }
   return inScratch(async (directory) => {
     const before = await startStock(join(directory, 'stock'))
     const { address, put } = await before.open('bench')
-    for (let n = 0; n < ops; n++) await put(`op-${n}`, 'v')
+    for (let n = 0; n < ops; n++) await put(`op-${n}`, digestFor(`op-${n}`))
     await before.close()
     const after = await startStock(join(directory, 'stock'))
     const startedAt = performance.now()

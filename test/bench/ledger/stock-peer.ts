@@ -1,6 +1,7 @@
 import type { LogEntry, StockDatabase } from '@orbitdb/core'
 import { startStock } from '../../support/stock-orbitdb.ts'
 import { machineMs } from '../part.ts'
+import { digestFor } from './member.ts'
 import type { BenchPeer } from './peer.ts'
 
 /** The same for stock OrbitDB: type KeyValue as shipped. @param address of the database; empty for a new one */
@@ -40,7 +41,7 @@ export async function startStockPeer(directory: string, address: string): Promis
     connected: () => peer.libp2p.getPeers().map(String),
     async put(name) {
       const db = await database()
-      await db.put(name, 'v')
+      await db.put(name, digestFor(name))
     },
     catchUp: async () => {},
     arrivals: () => arrivals.splice(0),
