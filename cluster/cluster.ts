@@ -1,8 +1,11 @@
+import { rm } from 'node:fs/promises'
 import { Fault } from '../src/errors.ts'
 import { clusterIdOf, foundingOps, writeGenesis } from '../src/journal/genesis.ts'
 import type { Journal } from '../src/journal/journal.ts'
 import { AUTHORITY } from '../src/journal/op.ts'
-import type { Collective, Membership, NodeParts, Participant } from '../src/registry/collective.ts'
+import type { Collective, Founding, Membership, NodeParts, Participant } from '../src/registry/collective.ts'
+import { newRecoveryKey } from '../src/registry/recovery-key.ts'
+import { openSealKey, type SealKey } from '../src/runtime/sealing.ts'
 import { orbitFormat } from './ledger/orbit-format.ts'
 import { ReplicatedJournal } from './ledger/replicated-journal.ts'
 import { factsOf } from './membership/announcement.ts'
@@ -10,10 +13,11 @@ import {
   type ClusterNote,
   clusterPaths,
   readClusterNote,
-  readNetworkKeys,
+  readJoining,
   writeClusterNote,
-  writeNetworkKeys,
+  writeJoining,
 } from './membership/cluster-files.ts'
+import { firstKey, networkKeyName, readNetworkKeys, writeNetworkKeys } from './membership/network-keys.ts'
 import { redeemInvite } from './membership/redeem.ts'
 import { type Identity, loadIdentity, loadOrCreateIdentity } from './network/identity.ts'
 import { WIRE_KEY_BYTES } from './network/keyring.ts'
@@ -31,39 +35,68 @@ async function found(
   node: NodeParts,
   clusterName: string,
   lay: (journal: Journal) => Promise<void>,
-): Promise<Membership> {
+): Promise<Founding> {
   const paths = clusterPaths(node.dataDir)
   const identity = await loadOrCreateIdentity(paths.identity)
+  const sealKey = await openSealKey(paths.sealKey)
+  const recovery = newRecoveryKey(node.random)
   const genesis = writeGenesis({
     name: clusterName,
     founder: identity.id,
     nonce: node.random.bytes(32),
     time: node.clock.now(),
+    recovery: recovery.publicKey,
   })
   const clusterId = clusterIdOf(genesis)
-  await writeNetworkKeys(paths, [node.random.bytes(WIRE_KEY_BYTES)])
+  await writeNetworkKeys(paths.networkKey, [firstKey(node.random.bytes(WIRE_KEY_BYTES))])
   const journal = await openJournal(node, identity, clusterId)
-  await journal.commit(AUTHORITY, () => foundingOps(genesis, identity.id, configuredFacts(node, identity)))
+  await journal.commit(AUTHORITY, () =>
+    foundingOps(genesis, identity.id, configuredFacts(node, identity, sealKey)),
+  )
   await lay(journal)
   await journal.close()
   const note = { clusterId, clusterName, nodeId: identity.id, genesis, seeds: [] }
   await writeClusterNote(paths, note)
-  return note
+  return { ...note, recoveryKey: recovery.text }
 }
 
-async function join(node: NodeParts, invite: string, signal: AbortSignal): Promise<Membership> {
+async function join(
+  node: NodeParts,
+  invite: string,
+  { signal, onPending }: Parameters<Collective['join']>[2],
+): Promise<Membership> {
   const paths = clusterPaths(node.dataDir)
   // Kept when joining fails: asking again with the same key finds an admission whose answer was lost.
   const identity = await loadOrCreateIdentity(paths.identity)
-  const facts = configuredFacts(node, identity)
-  const { clusterId, clusterName, genesis, networkKey, members } = await redeemInvite(
-    { text: invite, identity, facts, signal },
+  const sealKey = await openSealKey(paths.sealKey)
+  const facts = configuredFacts(node, identity, sealKey)
+  const before = await readClusterNote(paths)
+  const { clusterId, clusterName, genesis, networkKeys, members } = await redeemInvite(
+    {
+      text: invite,
+      identity,
+      facts,
+      signal,
+      ...(before && { clusterId: before.clusterId }),
+      waitingBy: await readJoining(paths),
+      async onPending(inviteId) {
+        await writeJoining(paths, inviteId)
+        onPending(identity.id)
+      },
+    },
     node,
   )
-  await writeNetworkKeys(paths, [networkKey])
-  const seeds = members.map((member) => ({ ...member, state: 'member' as const }))
-  const note: ClusterNote = { clusterId, clusterName, nodeId: identity.id, genesis, seeds }
+  const now = node.clock.now()
+  const keys = networkKeys.map(({ key, rank, leftMs }) => ({
+    name: networkKeyName(key),
+    key,
+    rank,
+    until: leftMs === null ? null : now + leftMs,
+  }))
+  await writeNetworkKeys(paths.networkKey, keys)
+  const note: ClusterNote = { clusterId, clusterName, nodeId: identity.id, genesis, seeds: members }
   await writeClusterNote(paths, note)
+  await rm(paths.joining, { force: true })
   return note
 }
 
@@ -78,9 +111,10 @@ async function open(node: NodeParts): Promise<Participant> {
       found: identity.id,
     })
   }
-  const networkKeys = await readNetworkKeys(paths)
+  const networkKeys = await readNetworkKeys(paths.networkKey)
+  const sealKey = await openSealKey(paths.sealKey)
   const journal = await openJournal(node, identity, note.clusterId)
-  return new ClusterNode({ node, note, identity, networkKeys, journal })
+  return new ClusterNode({ node, note, identity, sealKey, networkKeys, journal })
 }
 
 async function openJournal(
@@ -102,7 +136,7 @@ async function openJournal(
 }
 
 /** As far as it is known before anything listens; the node announces the rest when it serves. */
-function configuredFacts({ settings }: NodeParts, identity: Identity) {
+function configuredFacts({ settings }: NodeParts, identity: Identity, { publicKey: sealKey }: SealKey) {
   const { clusterPort, swarmPort, url } = settings
-  return factsOf(settings, identity.id, { clusterPort, swarmPort }, url)
+  return factsOf({ ...settings, sealKey }, identity.id, { clusterPort, swarmPort }, url)
 }

@@ -77,6 +77,30 @@ export const INVITE_CONNECTIONS_MAX = 64
 export const INVITE_CONNECTION_MS_MAX = 30_000
 /** A whole redemption at the joiner, retries included. */
 export const REDEEM_MS_MAX = 60_000
+/** So long a newcomer waits, in one go, for the second consent to it. */
+export const APPROVAL_WAIT_MS_MAX = 30 * 60_000
+/** How often it asks. */
+export const APPROVAL_ASK_MS = 2_000
+/** So long after its end a redeemed invite still opens the desk to who redeemed it, that it may wait on. */
+export const APPROVAL_MEMORY_MS = 7 * 24 * 60 * 60_000
+/** A member that was away for less than this while the network key was changed is still let in, and told the new one. */
+export const NETWORK_KEY_WINDOW_MS = 24 * 60 * 60_000
+/** Node's timers fire at once beyond this. */
+export const TIMER_MS_MAX = 2 ** 31 - 1
+/** Memberships are renewed when this part of their term is left: ten days of thirty for a node to be seen in. */
+export const RENEWAL_SHARE = 1 / 3
+/** How often anchors look whose membership is to be renewed. */
+export const RENEWAL_CHECK_MS = 60_000
+/** What all members may do and one should: each waits by chance up to this, so that mostly one does it. */
+export const ONE_OF_MANY_MS = 3_000
+/** What a review shows of a node's past; more is for the log itself. */
+export const REVIEW_OPS_MAX = 1_000
+/** Entries a review looks at in each log, newest first. */
+export const REVIEW_ENTRIES_MAX = 100_000
+/** A node that was just started waits so long to compare with a member before it writes for the first time. */
+export const FIRST_COMPARISON_MS_MAX = 2_000
+/** So long a node may lack what others say they have before it calls itself degraded. */
+export const LAG_MS_MAX = 60_000
 
 // ledger
 
@@ -126,3 +150,49 @@ export const PULL_BACKOFF_MS_MAX = 5 * 60_000
 export const FIRST_CATCH_UP_MS_MAX = 60_000
 /** So long an evicted member's connections stay, that the record of its eviction can reach it by gossip. */
 export const FAREWELL_MS = 500
+
+// snapshots and pruning
+
+/** Entries a lane grows by before it is snapshotted again: a newcomer replays at most about twice that. */
+export const SNAPSHOT_ENTRIES = 10_000
+/** Or bytes of log, where entries are large. */
+export const SNAPSHOT_LOG_BYTES = 64 * MiB
+/** How often a member looks whether a lane is due, or a snapshot of another's is to be attested. */
+export const SNAPSHOT_CHECK_MS = 5_000
+/** Members look at different moments, so that mostly one of them writes. */
+export const SNAPSHOT_JITTER_MS = 10_000
+/** A lane that has rested for so long stands the same elsewhere, and can be attested. */
+export const SNAPSHOT_QUIET_MS = 1_000
+/** A lane that never rests is snapshotted all the same. */
+export const SNAPSHOT_PATIENCE_MS = 5 * 60_000
+/** How often a position is remembered while a lane changes: hashing the feeds costs some ms with 200 nodes. */
+export const POSITION_REST_MS = 250
+/** Positions remembered per lane, against which others' snapshots are held. */
+export const POSITIONS_MAX = 256
+/** One signer may err or lie; where there are two members, two must say the same. */
+export const SNAPSHOT_SIGNERS_MIN = 2
+/** One more than needed, for the case that one of them is evicted. */
+export const SNAPSHOT_SIGNERS_WANTED = 3
+/** Below this many entries, replaying costs less than fetching a blob. */
+export const SNAPSHOT_WORTH_ENTRIES = 1_000
+/** Rows are gathered to frames of this size: what either side holds in memory at a time. */
+export const SNAPSHOT_CHUNK_BYTES = 64 * KiB
+/** One frame: a header that names FEEDS_MAX feeds, or a chunk that ends in the largest row. */
+export const SNAPSHOT_FRAME_BYTES_MAX = 8 * MiB
+/** One row: a register holds concurrent values only, so that even a manifest's stays far below. */
+export const SNAPSHOT_ROW_BYTES_MAX = 4 * MiB
+/** A table's key: a repository key, a digest and a tag are below 1 KiB. */
+export const SNAPSHOT_KEY_BYTES_MAX = 4 * KiB
+/** Written as one synced batch while installing: large enough that fsyncs do not count. */
+export const INSTALL_BATCH_BYTES = 1 * MiB
+/** A snapshot's blob must begin to arrive within this, or the next one is tried. */
+export const SNAPSHOT_FETCH_MS_MAX = 10 * 60_000
+/** Superseded snapshots' blobs kept: one that somebody may be fetching. */
+export const SNAPSHOT_BLOBS_KEPT = 2
+/** Rows deleted as one batch while pruning, and the rest between two, so that requests do not notice. */
+export const PRUNE_SLICE_ROWS = 1_000
+export const PRUNE_REST_MS = 20
+/** How often a member looks whether anything has become stable. */
+export const PRUNE_CHECK_MS = 60_000
+/** Months of trail that are kept by default: a year, as auditors ask. */
+export const TRAIL_MONTHS_DEFAULT = 12

@@ -1,32 +1,41 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Journal } from '../src/journal/journal.ts'
 import { op } from '../src/journal/kinds.ts'
-import { AUTHORITY } from '../src/journal/op.ts'
+import { AUTHORITY, type Entry, type FeedId, parseFeedId } from '../src/journal/op.ts'
 import type { NodeFacts } from '../src/journal/rows.ts'
 import type { BlobSource } from '../src/registry/blob-source.ts'
 import type { NodeParts, Participant } from '../src/registry/collective.ts'
-import type { Invitation, Topology } from '../src/registry/topology.ts'
+import type { Invitation, InviteRequest, OnBehalf, Topology } from '../src/registry/topology.ts'
+import type { SealKey } from '../src/runtime/sealing.ts'
 import type { Startable } from '../src/runtime/startable.ts'
+import { orbitFormat } from './ledger/orbit-format.ts'
 import type { ReplicatedJournal } from './ledger/replicated-journal.ts'
 import { Replication } from './ledger/replication.ts'
-import { FIRST_CATCH_UP_MS_MAX } from './limits.ts'
+import { FIRST_CATCH_UP_MS_MAX, LAG_MS_MAX } from './limits.ts'
 import { AdmissionDesk } from './membership/admission-desk.ts'
 import { JournalAdmissions } from './membership/admission-ledger.ts'
 import { factsOf, multiaddrOf } from './membership/announcement.ts'
 import { type ClusterNote, clusterPaths } from './membership/cluster-files.ts'
 import { ClusterTopology } from './membership/cluster-topology.ts'
+import { KeyRotation } from './membership/key-rotation.ts'
+import { MemberActs } from './membership/member-acts.ts'
+import { liveKeys, type NetworkKey } from './membership/network-keys.ts'
+import { noticesOf } from './membership/notices.ts'
+import { Renewals } from './membership/renewals.ts'
 import { SeededRoster } from './membership/seeded-roster.ts'
 import { TableRoster } from './membership/table-roster.ts'
 import { Host } from './network/host.ts'
 import type { Identity } from './network/identity.ts'
 import { Keyring } from './network/keyring.ts'
+import type { NodeId } from './network/network.ts'
 import { Swarm } from './swarm/swarm.ts'
 
 export interface ClusterNodeParts {
   readonly node: NodeParts
   readonly note: ClusterNote
   readonly identity: Identity
-  readonly networkKeys: readonly Uint8Array[]
+  readonly sealKey: SealKey
+  readonly networkKeys: readonly NetworkKey[]
   /** Open. */
   readonly journal: ReplicatedJournal
 }
@@ -47,6 +56,8 @@ export class ClusterNode implements Participant {
   readonly #swarm: Swarm
   readonly #admissions: JournalAdmissions
   readonly #desk: AdmissionDesk
+  readonly #rotation: KeyRotation
+  readonly #renewals: Renewals
   #end: (why: string) => void = () => {}
   /** In the order they were started; a start that fails half-way is stopped half-way. */
   readonly #started: Startable[] = []
@@ -63,8 +74,8 @@ export class ClusterNode implements Participant {
       this.#end = resolve
     })
     const paths = clusterPaths(node.dataDir)
-    const keyring = new Keyring(...parts.networkKeys)
-    this.#tables = new TableRoster(journal)
+    const keyring = new Keyring(...liveKeys(parts.networkKeys, clock.now()).map(({ key }) => key))
+    this.#tables = new TableRoster(journal, { clock, timers })
     const roster = new SeededRoster(this.#tables, identity.id, note.seeds)
     const listen = [
       `/${settings.host.includes(':') ? 'ip6' : 'ip4'}/${settings.host}/tcp/${settings.clusterPort}`,
@@ -99,17 +110,19 @@ export class ClusterNode implements Participant {
       { host: settings.host, port: settings.swarmPort, directory: paths.torrents },
     )
     this.blobs = this.#swarm
-    this.#admissions = new JournalAdmissions(
-      { journal, roster, clock },
-      {
-        clusterId: note.clusterId,
-        clusterName: note.clusterName,
-        genesis: note.genesis,
-        networkKey: keyring.outbound().key,
-      },
+    const membershipLog = logger.child({ room: 'membership' })
+    this.#rotation = new KeyRotation(
+      { path: paths.networkKey, keys: parts.networkKeys },
+      { journal, keyring, sealKey: parts.sealKey, roster, clock, random, timers, log: membershipLog },
     )
+    const { clusterId, clusterName, genesis } = note
+    this.#admissions = new JournalAdmissions(
+      { journal, roster, clock, keys: () => this.#rotation.live() },
+      { clusterId, clusterName, genesis },
+    )
+    this.#renewals = new Renewals({ journal, roster, network, clock, random, timers, log: membershipLog })
     this.#desk = new AdmissionDesk(
-      { clusterId: note.clusterId, path: paths.invites },
+      { clusterId, clusterName, path: paths.invites },
       {
         network,
         keyring,
@@ -118,23 +131,37 @@ export class ClusterNode implements Participant {
         clock,
         random,
         timers,
-        log: logger.child({ room: 'membership' }),
+        log: membershipLog,
       },
     )
     this.topology = new ClusterTopology({
-      clusterId: note.clusterId,
-      clusterName: note.clusterName,
+      clusterId,
+      clusterName,
       journal,
+      logs: { frontier: () => journal.frontier(), entry: (feed, seq) => this.#entry(feed, seq) },
+      clock,
       network,
       replication: { peers: () => this.#replication.peers(), spread: (ms) => this.#spread(ms) },
-      invites: { create: (ttlSeconds) => this.#invite(ttlSeconds) },
+      invites: { create: (request, by) => this.#invite(request, by) },
+      acts: new MemberActs({ journal, rotation: this.#rotation }),
+      rotation: this.#rotation,
+      notices: () => this.#notices(),
       transfers: () => this.#swarm.transfers(),
     })
   }
 
   async start(): Promise<void> {
     this.#tables.onChange(() => this.#checkMembership())
-    const rooms = [this.#tables, this.#host, this.#swarm, this.#replication, this.#admissions, this.#desk]
+    const rooms = [
+      this.#tables,
+      this.#rotation,
+      this.#host,
+      this.#swarm,
+      this.#replication,
+      this.#admissions,
+      this.#desk,
+      this.#renewals,
+    ]
     for (const room of rooms) {
       await room.start()
       this.#started.push(room)
@@ -156,23 +183,49 @@ export class ClusterNode implements Participant {
     const row = this.journal.tables.get('nodes', this.nodeId)
     if (row?.state !== 'member') return
     const facts = this.#facts(url)
-    const { name, site, addresses, swarm, tokenKey } = row
-    if (isDeepStrictEqual({ name, site, addresses, swarm, tokenKey, url: row.url }, facts)) return
+    const { name, site, addresses, swarm, tokenKey, sealKey } = row
+    if (isDeepStrictEqual({ name, site, addresses, swarm, tokenKey, sealKey, url: row.url }, facts)) return
     const body = { facts: { ...facts, addresses: [...facts.addresses], swarm: [...facts.swarm] } }
     await this.journal.commit(AUTHORITY, () => [op('node.announced', body, 'node')])
   }
 
-  async #invite(ttlSeconds: number): Promise<Invitation> {
-    const { record, text } = await this.#desk.issue(ttlSeconds * 1000)
-    await this.#admissions.record(record)
+  async #invite(request: InviteRequest, by: OnBehalf): Promise<Invitation> {
+    by.permit(this.journal.tables)
+    const { record, text } = await this.#desk.issue(request.ttlSeconds * 1000)
+    await this.#admissions.record(record, request, by)
     return { id: record.id, invite: text, expiresAt: new Date(record.expiresAt).toISOString() }
+  }
+
+  async #entry(feed: FeedId, seq: number): Promise<Entry | undefined> {
+    const { journal, identity, note } = this.#parts
+    for await (const block of journal.blocks([{ feed, from: seq, to: seq }]))
+      return (await orbitFormat(identity).read(block, note.clusterId)).entry
+    return undefined
+  }
+
+  #notices(): string[] {
+    const { journal, node } = this.#parts
+    const { forks, writable } = journal.status()
+    const nameOf = (id: NodeId) => this.#tables.get(id)?.name ?? id
+    return noticesOf({
+      self: this.#tables.get(this.nodeId),
+      members: this.#tables.members(),
+      now: node.clock.now(),
+      refusedBy: this.#host.refusedBy().map(nameOf),
+      connected: this.#host.connected().length,
+      forked: [...new Set(forks.map(({ feed }) => nameOf(parseFeedId(feed).author)))],
+      writable,
+      laggingMs: null,
+      lagMsMax: LAG_MS_MAX,
+    })
   }
 
   #facts(url: string | null): NodeFacts {
     const { settings } = this.#parts.node
     const swarmPort = this.#swarm.address()?.port ?? settings.swarmPort
     const clusterPort = portOf(this.#host.addresses()) ?? settings.clusterPort
-    return factsOf(settings, this.nodeId, { clusterPort, swarmPort }, url)
+    const { publicKey: sealKey } = this.#parts.sealKey
+    return factsOf({ ...settings, sealKey }, this.nodeId, { clusterPort, swarmPort }, url)
   }
 
   /** A node that has just joined knows nobody's rights yet: it asks those its inviter named, then answers clients. */

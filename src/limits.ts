@@ -45,3 +45,10 @@ export const HTTP_GRACE_MS = 20 * 1000
 
 /** An invite is for an operator at the other keyboard; a day is for shipping a machine. Longer, and it lies around. */
 export const INVITE_SECONDS_MAX = 24 * 60 * 60
+
+/** What visits and edges get unless somebody says otherwise: a stolen one stops by itself. Sites stay for good. */
+export const MEMBERSHIP_DAYS_DEFAULT: Readonly<
+  Record<'anchor' | 'replica' | 'edge' | 'readonly', number | null>
+> = { anchor: null, replica: null, edge: 30, readonly: 30 }
+/** Ten years: longer is for good. */
+export const MEMBERSHIP_DAYS_MAX = 3650

@@ -4,7 +4,7 @@ import type { Logger } from '../../src/runtime/logger.ts'
 import type { Random } from '../../src/runtime/random.ts'
 import type { Startable } from '../../src/runtime/startable.ts'
 import type { Timers } from '../../src/runtime/timers.ts'
-import { INVITE_MEMORY_MS, INVITE_MS_DEFAULT, INVITE_MS_MAX } from '../limits.ts'
+import { INVITE_MS_DEFAULT, INVITE_MS_MAX, TIMER_MS_MAX } from '../limits.ts'
 import type { InviteeNetwork } from '../network/invitee-network.ts'
 import type { Keyring } from '../network/keyring.ts'
 import type { Channel, NodeId } from '../network/network.ts'
@@ -13,16 +13,16 @@ import {
   type AdmissionAnswer,
   type AdmissionLedger,
   type AdmissionPackage,
-  type InviteRecord,
   requestSchema,
 } from './admission.ts'
 import { INVITE_ID_BYTES, INVITE_SECRET_BYTES, writeInvite } from './invite.ts'
-import { InviteBook } from './invite-book.ts'
+import { forgottenAt, InviteBook } from './invite-book.ts'
 import { isProof, verifierOf } from './invite-keys.ts'
 import type { Roster } from './roster.ts'
 
 export interface DeskInit {
   readonly clusterId: string
+  readonly clusterName: string
   /** Where the open invites' secrets are kept, `invites.json`. */
   readonly path: string
 }
@@ -36,6 +36,13 @@ export interface DeskComponents {
   readonly random: Random
   readonly timers: Timers
   readonly log: Logger
+}
+
+/** What the records keep of a new invite, beside what its maker asked for. */
+export interface IssuedInvite {
+  readonly id: string
+  readonly verifier: string
+  readonly expiresAt: number
 }
 
 /** Makes invites, and redeems those it made: no other node can, so "once" needs no agreement. */
@@ -75,7 +82,7 @@ export class AdmissionDesk implements Startable {
    * journal and shows the text, once; until the record is there the ledger refuses to admit by it.
    * @throws Fault INVITE_TTL_INVALID, INVITES_TOO_MANY, INVITE_NO_ADDRESS
    */
-  async issue(ttlMs: number = INVITE_MS_DEFAULT): Promise<{ record: InviteRecord; text: string }> {
+  async issue(ttlMs: number = INVITE_MS_DEFAULT): Promise<{ record: IssuedInvite; text: string }> {
     const { network, keyring, random, clock } = this.#parts
     if (!(ttlMs > 0 && ttlMs <= INVITE_MS_MAX))
       throw new Fault('INVITE_TTL_INVALID', 'an invite is valid for a day at most', {
@@ -95,13 +102,7 @@ export class AdmissionDesk implements Startable {
     const { clusterId } = this.#init
     const inviter = network.self
     return {
-      record: {
-        id: inviteId,
-        issuer: inviter,
-        verifier: verifierOf(secret, inviteId),
-        expiresAt,
-        redeemedBy: null,
-      },
+      record: { id: inviteId, verifier: verifierOf(secret, inviteId), expiresAt },
       text: writeInvite({ inviteId, clusterId, inviter, addresses, expiresAt, secret }),
     }
   }
@@ -116,6 +117,10 @@ export class AdmissionDesk implements Startable {
     const { log } = this.#parts
     try {
       const admission = await this.#admit(question, inviteId, joiner)
+      if (admission === 'pending') {
+        log.info({ inviteId, joiner }, 'a node waits for a second consent')
+        return { ok: 'pending', clusterName: this.#init.clusterName }
+      }
       log.info({ inviteId, joiner }, 'a node was admitted')
       return { ok: true, admission }
     } catch (error) {
@@ -129,7 +134,7 @@ export class AdmissionDesk implements Startable {
     }
   }
 
-  async #admit(question: unknown, inviteId: string, joiner: NodeId): Promise<AdmissionPackage> {
+  async #admit(question: unknown, inviteId: string, joiner: NodeId): Promise<AdmissionPackage | 'pending'> {
     const { ledger, roster, clock, log } = this.#parts
     const request = requestSchema.safeParse(question)
     if (!request.success || request.data.inviteId !== inviteId)
@@ -165,6 +170,7 @@ export class AdmissionDesk implements Startable {
     if (!isProof(proof, booked.secret, inviteId, claim))
       throw new Fault('INVITE_UNKNOWN', 'the secret of the invite is wrong; copy it once more')
     const record = ledger.openInvites().find(({ id }) => id === inviteId)
+    if (record?.withdrawn) throw new Fault('INVITE_WITHDRAWN', 'the invite was withdrawn; ask for a new one')
     if (record && record.verifier !== verifierOf(booked.secret, inviteId))
       throw new Fault('INVITE_UNKNOWN', 'the invite is not the one the cluster knows by this id')
   }
@@ -175,9 +181,9 @@ export class AdmissionDesk implements Startable {
     const now = this.#parts.clock.now()
     const next = this.#book
       .all()
-      .map(({ secret, expiresAt }) => (secret ? expiresAt : expiresAt + INVITE_MEMORY_MS) - now)
+      .map((invite) => (invite.secret ? invite.expiresAt : forgottenAt(invite)) - now)
     if (next.length === 0) return
-    this.#callOff = this.#parts.timers.after(Math.max(0, Math.min(...next)), () => {
+    this.#callOff = this.#parts.timers.after(Math.min(TIMER_MS_MAX, Math.max(0, Math.min(...next))), () => {
       this.#purged = this.#purge()
     })
   }

@@ -15,7 +15,7 @@ export interface Bound {
  * @param interfaces this machine's addresses, for a node that listens on all of them
  */
 export function factsOf(
-  settings: NodeSettings,
+  settings: NodeSettings & { readonly sealKey: string },
   self: NodeId,
   bound: Bound,
   url: string | null,
@@ -26,6 +26,7 @@ export function factsOf(
     name: settings.name,
     site: settings.site,
     tokenKey: settings.tokenKey,
+    sealKey: settings.sealKey,
     url,
     addresses: hosts.map((host) => multiaddrOf(host, bound.clusterPort, self)),
     swarm: hosts.map((host) => swarmAddressOf(host, bound.swarmPort)),

@@ -3,13 +3,16 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { Fault } from '../../src/errors.ts'
 import { writeDurable } from '../../src/runtime/durable-file.ts'
-import type { Member } from './roster.ts'
+import type { Acquaintance } from './admission.ts'
 
 /**
  * What a node keeps of its cluster, in its data directory:
  *
  *   identity.pem    the node's Ed25519 key (0600)
- *   network.key     the cluster's network keys, hexadecimal, a line each, the one in use first (0600)
+ *   network.key     the cluster's network keys, and until when the older ones are good (0600)
+ *   seal.key        the node's X25519 key: secrets meant for it alone are sealed to it (0600)
+ *   life            the incarnation the node writes in, where it is not its first
+ *   joining.json    the invite a second consent is waited for, until then
  *   cluster.json    which cluster this is, its genesis, and members to ask until the tables know more
  *   invites.json    secrets of this node's own open invites (0600)
  *   torrents/       piece hashes of blobs, by digest
@@ -17,6 +20,9 @@ import type { Member } from './roster.ts'
 export interface ClusterPaths {
   readonly identity: string
   readonly networkKey: string
+  readonly sealKey: string
+  readonly life: string
+  readonly joining: string
   readonly cluster: string
   readonly invites: string
   readonly torrents: string
@@ -26,6 +32,9 @@ export function clusterPaths(dataDir: string): ClusterPaths {
   return {
     identity: join(dataDir, 'identity.pem'),
     networkKey: join(dataDir, 'network.key'),
+    sealKey: join(dataDir, 'seal.key'),
+    life: join(dataDir, 'life'),
+    joining: join(dataDir, 'joining.json'),
     cluster: join(dataDir, 'cluster.json'),
     invites: join(dataDir, 'invites.json'),
     torrents: join(dataDir, 'torrents'),
@@ -36,7 +45,6 @@ const seed = z.strictObject({
   id: z.string(),
   name: z.string(),
   site: z.string(),
-  state: z.literal('member'),
   addresses: z.array(z.string()),
   swarm: z.array(z.string()),
   url: z.string().nullable(),
@@ -51,6 +59,8 @@ const clusterFile = z.strictObject({
   seeds: z.array(seed),
 })
 
+const joiningFile = z.strictObject({ inviteId: z.string() })
+
 /** A node's own note of where it belongs. Written last when it founds or joins: its presence is membership. */
 export interface ClusterNote {
   readonly clusterId: string
@@ -58,7 +68,7 @@ export interface ClusterNote {
   readonly nodeId: string
   readonly genesis: Uint8Array
   /** Members to dial, and to let in, until the tables have arrived. */
-  readonly seeds: readonly Member[]
+  readonly seeds: readonly Acquaintance[]
 }
 
 /** @throws Fault DATA_DIR_UNREADABLE */
@@ -81,18 +91,12 @@ export async function writeClusterNote(paths: ClusterPaths, note: ClusterNote): 
   await writeDurable(paths.cluster, `${text}\n`, 0o600)
 }
 
-/** @throws Fault DATA_DIR_UNREADABLE */
-export async function readNetworkKeys(paths: ClusterPaths): Promise<Uint8Array[]> {
-  const text = await readFile(paths.networkKey, 'utf8').catch((error: unknown) => {
-    throw new Fault('DATA_DIR_UNREADABLE', `${paths.networkKey} cannot be read`, {}, error)
-  })
-  return text
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => Buffer.from(line, 'hex'))
+/** The invite this directory waits by, where it does. */
+export async function readJoining(paths: ClusterPaths): Promise<string | undefined> {
+  const text = await readFile(paths.joining, 'utf8').catch(() => undefined)
+  return text === undefined ? undefined : joiningFile.safeParse(JSON.parse(text)).data?.inviteId
 }
 
-export async function writeNetworkKeys(paths: ClusterPaths, keys: readonly Uint8Array[]): Promise<void> {
-  const lines = keys.map((key) => Buffer.from(key).toString('hex'))
-  await writeDurable(paths.networkKey, `${lines.join('\n')}\n`, 0o600)
+export async function writeJoining(paths: ClusterPaths, inviteId: string): Promise<void> {
+  await writeDurable(paths.joining, `${JSON.stringify({ inviteId })}\n`, 0o600)
 }

@@ -2,17 +2,26 @@ import { Fault } from '../../src/errors.ts'
 import type { Journal } from '../../src/journal/journal.ts'
 import { op } from '../../src/journal/kinds.ts'
 import { AUTHORITY } from '../../src/journal/op.ts'
-import type { NodeRow } from '../../src/journal/rows.ts'
+import type { InviteRow, NodeRow } from '../../src/journal/rows.ts'
 import type {
   ClusterStatus,
+  Eviction,
   Invitation,
   InviteRequest,
+  InviteStatus,
   MemberStatus,
+  OnBehalf,
+  Review,
+  ReviewRequest,
   Topology,
   TransferStatus,
 } from '../../src/registry/topology.ts'
+import type { Clock } from '../../src/runtime/clock.ts'
 import { LEAVE_SPREAD_MS_MAX } from '../limits.ts'
 import type { NodeId } from '../network/network.ts'
+import type { KeyRotation } from './key-rotation.ts'
+import type { MemberActs } from './member-acts.ts'
+import { type ReviewedLogs, reviewOf } from './review.ts'
 
 /** How a peer's journal stands to ours, as the last exchange of frontiers showed it. */
 export interface PeerSync {
@@ -26,13 +35,18 @@ export interface TopologyParts {
   readonly clusterId: string
   readonly clusterName: string
   readonly journal: Journal
+  readonly logs: ReviewedLogs
+  readonly clock: Clock
   readonly network: { connected(): NodeId[]; rttMs(peer: NodeId): number | undefined }
   readonly replication: {
     peers(): ReadonlyMap<NodeId, PeerSync>
     /** Resolves when some connected peer holds all we have, or after `ms`. */
     spread(ms: number): Promise<void>
   }
-  readonly invites: { create(ttlSeconds: number): Promise<Invitation> }
+  readonly invites: { create(request: InviteRequest, by: OnBehalf): Promise<Invitation> }
+  readonly acts: MemberActs
+  readonly rotation: Pick<KeyRotation, 'rotate'>
+  notices(): readonly string[]
   transfers(): TransferStatus
 }
 
@@ -58,39 +72,67 @@ export class ClusterTopology implements Topology {
       self: journal.node,
       stateHash: journal.stateHash(),
       members,
+      notices: this.#parts.notices(),
       transfers: this.#parts.transfers(),
     }
   }
 
-  async invite({ ttlSeconds }: InviteRequest): Promise<Invitation> {
-    return this.#parts.invites.create(ttlSeconds)
+  async invite(request: InviteRequest, by: OnBehalf): Promise<Invitation> {
+    return this.#parts.invites.create(request, by)
   }
 
-  async evict(node: string): Promise<void> {
-    const { journal } = this.#parts
-    const id = await this.#find(node)
-    if (id === journal.node)
-      throw new Fault('NODE_IS_SELF', 'a node does not evict itself: use leave', { node })
-    await journal.commit(AUTHORITY, () => [op('node.evicted', { node: id }, 'node')])
-  }
-
-  async leave(): Promise<void> {
-    const { journal, replication } = this.#parts
-    await journal.commit(AUTHORITY, () => [op('node.left', {}, 'node')])
-    await replication.spread(LEAVE_SPREAD_MS_MAX)
-  }
-
-  /** By id, or by a name that only one member has. */
-  async #find(node: string): Promise<NodeId> {
-    const found: NodeRow[] = []
-    for await (const { row } of this.#parts.journal.tables.list('nodes')) {
-      if (row.id === node) return row.id
-      if (row.name === node && row.state === 'member') found.push(row)
+  async invites(): Promise<readonly InviteStatus[]> {
+    const { tables } = this.#parts.journal
+    const found: InviteStatus[] = []
+    for await (const { row } of tables.list('invites')) {
+      const { id, role, scope, approval, days, redeemedBy } = row
+      const issuer = tables.get('nodes', row.issuer)?.name ?? row.issuer
+      const expiresAt = new Date(row.expiresAt).toISOString()
+      const state = this.#stateOf(row)
+      found.push({ id, issuer, state, role, scope, approval, days, expiresAt, redeemedBy })
     }
-    if (found.length > 1)
-      throw new Fault('NODE_AMBIGUOUS', `several members are called ${node}: name the id`, { node })
-    if (!found[0]) throw new Fault('NODE_UNKNOWN', `no member of this cluster is called ${node}`, { node })
-    return found[0].id
+    return found.sort((a, b) => (a.expiresAt < b.expiresAt ? -1 : 1))
+  }
+
+  async withdrawInvite(id: string, by: OnBehalf): Promise<void> {
+    await this.#parts.journal.commit(AUTHORITY, (tables) => {
+      by.permit(tables)
+      const row = tables.get('invites', id)
+      if (!row) throw new Fault('INVITE_UNKNOWN', `there is no invite ${id}`, { invite: id })
+      if (row.redeemedBy !== null)
+        throw new Fault('INVITE_USED', 'the invite has been used; evict the node that came by it', {
+          node: row.redeemedBy,
+        })
+      return row.withdrawn ? [] : [op('invite.withdrawn', { invite: id }, by.actor)]
+    })
+  }
+
+  approve(node: string, by: OnBehalf): Promise<void> {
+    return this.#parts.acts.approve(node, by)
+  }
+
+  async review(node: string, { since }: ReviewRequest): Promise<Review> {
+    const row = await this.#parts.acts.find(node, ['member', 'pending', 'left', 'evicted'])
+    return reviewOf(row, since, this.#parts.logs)
+  }
+
+  evict(node: string, eviction: Eviction, by: OnBehalf): Promise<void> {
+    return this.#parts.acts.evict(node, eviction, by)
+  }
+
+  async leave(by: OnBehalf): Promise<void> {
+    await this.#parts.acts.leave(by)
+    await this.#parts.replication.spread(LEAVE_SPREAD_MS_MAX)
+  }
+
+  rotateNetworkKey(by: OnBehalf): Promise<string> {
+    return this.#parts.rotation.rotate(by)
+  }
+
+  #stateOf({ redeemedBy, withdrawn, expiresAt }: InviteRow): InviteStatus['state'] {
+    if (redeemedBy !== null) return 'used'
+    if (withdrawn) return 'withdrawn'
+    return expiresAt <= this.#parts.clock.now() ? 'expired' : 'open'
   }
 
   #member(row: NodeRow, connected: boolean, peer: PeerSync | undefined): MemberStatus {
@@ -107,6 +149,8 @@ export class ClusterTopology implements Topology {
       name: row.name,
       site: row.site,
       state: row.state,
+      role: row.role,
+      notAfter: row.notAfter === null ? null : new Date(row.notAfter).toISOString(),
       self,
       connected: self || connected,
       addresses: row.addresses,

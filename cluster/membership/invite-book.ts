@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { Fault } from '../../src/errors.ts'
 import { writeDurable } from '../../src/runtime/durable-file.ts'
-import { INVITE_MEMORY_MS, INVITES_MAX } from '../limits.ts'
+import { APPROVAL_MEMORY_MS, INVITE_MEMORY_MS, INVITES_MAX } from '../limits.ts'
 import type { NodeId } from '../network/network.ts'
 import { inviteKey } from './invite-keys.ts'
 
@@ -14,6 +14,11 @@ export interface BookedInvite {
   /** Gone once the invite can no longer be redeemed. */
   readonly secret: Uint8Array | undefined
   readonly redeemedBy: NodeId | undefined
+}
+
+/** When an invite looks like any wrong key: whoever came by it may have to wait for a second consent. */
+export function forgottenAt({ expiresAt, redeemedBy }: BookedInvite): number {
+  return expiresAt + (redeemedBy === undefined ? INVITE_MEMORY_MS : APPROVAL_MEMORY_MS)
 }
 
 /** The file: bytes as base64url, absent is null. */
@@ -78,7 +83,7 @@ export class InviteBook {
 
   /** @throws Fault INVITES_TOO_MANY */
   async add(inviteId: string, secret: Uint8Array, expiresAt: number): Promise<void> {
-    if (this.#invites.size >= INVITES_MAX)
+    if (this.#invites.size >= INVITES_MAX && !this.#forgetSpent())
       throw new Fault('INVITES_TOO_MANY', 'too many invites are remembered; wait until some have expired', {
         invitesMax: INVITES_MAX,
       })
@@ -96,12 +101,20 @@ export class InviteBook {
 
   /** Drops the secrets of what has expired, and all memory of what expired long ago. @returns the forgotten */
   async purge(now: number): Promise<BookedInvite[]> {
-    const forgotten = this.all().filter(({ expiresAt }) => expiresAt + INVITE_MEMORY_MS <= now)
+    const forgotten = this.all().filter((invite) => forgottenAt(invite) <= now)
     const expired = this.all().filter(({ secret, expiresAt }) => secret && expiresAt <= now)
     for (const invite of expired) this.#invites.set(invite.inviteId, { ...invite, secret: undefined })
     for (const { inviteId } of forgotten) this.#invites.delete(inviteId)
     if (expired.length + forgotten.length > 0) await this.#write()
     return forgotten
+  }
+
+  /** Makes room at the cost of the oldest that was used. */
+  #forgetSpent(): boolean {
+    const [oldest] = this.all()
+      .filter(({ redeemedBy }) => redeemedBy !== undefined)
+      .sort((a, b) => a.expiresAt - b.expiresAt)
+    return oldest !== undefined && this.#invites.delete(oldest.inviteId)
   }
 
   #write(): Promise<void> {

@@ -5,10 +5,10 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { decode, encode } from 'cborg'
 import { z } from 'zod'
 import { Fault } from '../../src/errors.ts'
+import { fromBase32, toBase32 } from '../../src/runtime/base32.ts'
 import { INVITE_ADDRESSES_MAX } from '../limits.ts'
 import type { NodeId } from '../network/network.ts'
 import { withPeer } from '../network/reach.ts'
-import { fromBase32, toBase32 } from './base32.ts'
 
 /** What one node gives to the operator of the next: where to knock, whom to expect, and the secret. */
 export interface Invite {
@@ -66,10 +66,14 @@ export function writeInvite(invite: Invite): string {
 }
 
 /**
- * @param expected what the caller already knows: the time, and the cluster it must be where it belongs to one
+ * @param expected what the caller already knows: the time, the cluster it must be where it belongs to one, and
+ *   the invite it has used and waits by, whose end does not matter
  * @throws Fault INVITE_MALFORMED, INVITE_EXPIRED, INVITE_OTHER_CLUSTER
  */
-export function readInvite(text: string, expected: { now: number; clusterId?: string | undefined }): Invite {
+export function readInvite(
+  text: string,
+  expected: { now: number; clusterId?: string | undefined; waitingBy?: string | undefined },
+): Invite {
   const invite = parse(text.trim())
   const { inviteId, clusterId, expiresAt } = invite
   if (expected.clusterId !== undefined && clusterId !== expected.clusterId)
@@ -77,7 +81,7 @@ export function readInvite(text: string, expected: { now: number; clusterId?: st
       invited: clusterId,
       belongs: expected.clusterId,
     })
-  if (expiresAt <= expected.now)
+  if (expiresAt <= expected.now && inviteId !== expected.waitingBy)
     throw new Fault('INVITE_EXPIRED', 'the invite has expired; ask for a new one', { inviteId, expiresAt })
   return invite
 }

@@ -6,13 +6,13 @@ import type { NodeFacts } from '../../src/journal/rows.ts'
 import type { Clock } from '../../src/runtime/clock.ts'
 import type { Random } from '../../src/runtime/random.ts'
 import type { Timers } from '../../src/runtime/timers.ts'
-import { REDEEM_MS_MAX, REDIAL_MS_MIN } from '../limits.ts'
+import { APPROVAL_ASK_MS, APPROVAL_WAIT_MS_MAX, REDEEM_MS_MAX, REDIAL_MS_MIN } from '../limits.ts'
 import { StreamChannel } from '../network/channel.ts'
 import type { Identity } from '../network/identity.ts'
 import type { WireKey } from '../network/keyring.ts'
 import { KeyringProtector } from '../network/keyring-protector.ts'
 import { connectionBounds, wire } from '../network/libp2p-node.ts'
-import { causesOf, dialable, unreachable } from '../network/reach.ts'
+import { causesOf, dialable, isKeyRefused, unreachable } from '../network/reach.ts'
 import {
   ADMISSION_PROTOCOL,
   type AdmissionPackage,
@@ -30,6 +30,10 @@ export interface RedeemInit {
   readonly facts: NodeFacts
   /** The cluster this node already belongs to, where it does. */
   readonly clusterId?: string
+  /** The invite it already waits by: that it has expired meanwhile is no matter. */
+  readonly waitingBy?: string | undefined
+  /** Told once that a second consent is waited for. */
+  readonly onPending?: (inviteId: string) => Promise<void>
   readonly signal?: AbortSignal
 }
 
@@ -37,13 +41,39 @@ export interface RedeemInit {
  * Joins by an invite. Writes nothing: what it returns is complete and checked, and asking again with the
  * same identity after a lost answer gives the same.
  * @throws Fault INVITE_MALFORMED, INVITE_EXPIRED, INVITE_OTHER_CLUSTER, INVITE_UNKNOWN, INVITE_USED,
- *   NODE_EVICTED, NODE_LEFT, PEER_UNREACHABLE with the addresses tried, or what the ledger refused it for
+ *   NODE_EVICTED, NODE_LEFT, APPROVAL_PENDING, PEER_UNREACHABLE with the addresses tried, or what the ledger
+ *   refused it for
  */
 export async function redeemInvite(
-  { text, identity, facts, clusterId, signal }: RedeemInit,
-  { clock, random, timers }: { clock: Clock; random: Random; timers: Timers },
+  init: RedeemInit,
+  runtime: { clock: Clock; random: Random; timers: Timers },
 ): Promise<AdmissionPackage> {
-  const invite = readInvite(text, { now: clock.now(), clusterId })
+  const { text, clusterId, waitingBy, onPending, signal } = init
+  const { clock, timers } = runtime
+  const invite = readInvite(text, { now: clock.now(), clusterId, waitingBy })
+  const since = clock.monotonic()
+  let told = false
+  for (;;) {
+    const answer = await redeemOnce(invite, init, runtime)
+    if (answer !== 'pending') return answer
+    if (!told) await onPending?.(invite.inviteId)
+    told = true
+    if (clock.monotonic() - since >= APPROVAL_WAIT_MS_MAX) {
+      throw new Fault(
+        'APPROVAL_PENDING',
+        'nobody has approved this node yet; the same command goes on waiting, also after the invite has expired',
+        { node: init.identity.id, advice: `on a member: flotilla node approve ${init.facts.name}` },
+      )
+    }
+    await timers.sleep(APPROVAL_ASK_MS, signal)
+  }
+}
+
+async function redeemOnce(
+  invite: Invite,
+  { identity, facts, signal }: RedeemInit,
+  { random, timers }: { random: Random; timers: Timers },
+): Promise<AdmissionPackage | 'pending'> {
   const node = await knocker(invite, identity, random)
   const limit = new AbortController()
   const callOff = timers.after(REDEEM_MS_MAX, () => limit.abort())
@@ -93,7 +123,7 @@ async function ask(
   { inviter, addresses, clusterId }: Invite,
   request: AdmissionRequest,
   signal: AbortSignal,
-): Promise<AdmissionPackage> {
+): Promise<AdmissionPackage | 'pending'> {
   const connection = await node.dial(dialable(addresses, inviter), { signal })
   try {
     const stream = await connection.newStream([ADMISSION_PROTOCOL], { signal })
@@ -103,6 +133,10 @@ async function ask(
     if (!answer.success)
       throw new Fault('ADMISSION_MALFORMED', 'this node does not understand the answer of the inviting node')
     if (!answer.data.ok) throw new Fault(answer.data.code, answer.data.message, { inviter })
+    if (answer.data.ok === 'pending') {
+      await channel.close()
+      return 'pending'
+    }
     const { admission } = answer.data
     if (admission.clusterId !== clusterId || clusterIdOf(admission.genesis) !== clusterId)
       throw new Fault('INVITE_OTHER_CLUSTER', 'the inviting node is not of the cluster the invite names', {
@@ -148,8 +182,7 @@ function codeOf(error: NodeJS.ErrnoException): string | undefined {
 }
 
 function asFault(error: unknown, { inviter, addresses, inviteId }: Invite): Fault {
-  // The listener hung up on our first words: it lacks the key. A wrong peer at the address looks the same.
-  if (causesOf(error).some((cause) => cause instanceof Error && cause.name === 'EncryptionFailedError'))
+  if (isKeyRefused(error))
     return new Fault(
       'INVITE_UNKNOWN',
       'the node there does not know this invite: it was used or expired long ago, or another node answers',

@@ -1,4 +1,5 @@
 import type { NodeId } from '../network/network.ts'
+import type { Acquaintance } from './admission.ts'
 import type { Member, Roster } from './roster.ts'
 
 /**
@@ -10,10 +11,10 @@ export class SeededRoster implements Roster {
   readonly #self: NodeId
   readonly #seeds: readonly Member[]
 
-  constructor(tables: Roster, self: NodeId, seeds: readonly Member[]) {
+  constructor(tables: Roster, self: NodeId, seeds: readonly Acquaintance[]) {
     this.#tables = tables
     this.#self = self
-    this.#seeds = seeds
+    this.#seeds = seeds.map((seed) => ({ ...seed, ...TOLD }))
   }
 
   get(node: NodeId): Member | undefined {
@@ -21,7 +22,7 @@ export class SeededRoster implements Roster {
   }
 
   isMember(node: NodeId): boolean {
-    return this.get(node)?.state === 'member'
+    return this.#settled() ? this.#tables.isMember(node) : this.get(node) !== undefined
   }
 
   members(): Member[] {
@@ -36,3 +37,6 @@ export class SeededRoster implements Roster {
     return this.#tables.get(this.#self) !== undefined
   }
 }
+
+/** What the inviter's word of a member leaves open. */
+const TOLD = { state: 'member', role: 'anchor', notAfter: null, sealKey: null, admittedBy: null } as const

@@ -68,7 +68,7 @@ export class MemberDialer implements Startable {
     this.#callOff()
     const absent = this.#roster
       .members()
-      .filter(({ id, state }) => state === 'member' && id !== this.#target.self && !this.#target.isUp(id))
+      .filter(({ id }) => id !== this.#target.self && this.#roster.isMember(id) && !this.#target.isUp(id))
     const ids = new Set(absent.map(({ id }) => id))
     for (const [id, { dialling }] of this.#attempts) if (!dialling && !ids.has(id)) this.#attempts.delete(id)
     const { due, nextMs } = planDials(absent, this.#attempts, this.#clock.monotonic())

@@ -28,7 +28,7 @@ import { buildNode, type MemberNode } from './libp2p-node.ts'
 import { Links } from './links.ts'
 import { Mender } from './mender.ts'
 import type { Channel, Network, NodeId } from './network.ts'
-import { dialable, listenFailure, unreachable, withPeer } from './reach.ts'
+import { dialable, isKeyRefused, listenFailure, unreachable, withPeer } from './reach.ts'
 import { Serving } from './serving.ts'
 import { topicsOf } from './topics.ts'
 
@@ -76,6 +76,7 @@ export class Host implements Network, InviteeNetwork {
   readonly #dialer: MemberDialer
   readonly #links = new Links()
   readonly #handlers = new Map<string, Handler>()
+  readonly #refusedBy = new Set<NodeId>()
   #stopping = new AbortController()
   #callOffExpulsion: (() => void) | undefined
   #running: Running | undefined
@@ -168,8 +169,9 @@ export class Host implements Network, InviteeNetwork {
 
   /** @throws Fault PEER_NOT_MEMBER, PEER_UNREACHABLE, PROTOCOL_UNSUPPORTED */
   async open(peer: NodeId, protocol: string, signal?: AbortSignal): Promise<Channel> {
-    const member = this.#parts.roster.get(peer)
-    if (member?.state !== 'member')
+    const { roster } = this.#parts
+    const member = roster.get(peer)
+    if (!member || !roster.isMember(peer))
       throw new Fault('PEER_NOT_MEMBER', 'the peer is not a member of this cluster', { peer })
     const limit = new AbortController()
     const callOff = this.#parts.timers.after(DIAL_MS_MAX, () =>
@@ -192,6 +194,11 @@ export class Host implements Network, InviteeNetwork {
 
   connected(): NodeId[] {
     return this.#links.up()
+  }
+
+  /** Members that answered the last dial by hanging up on every network key this node has. */
+  refusedBy(): NodeId[] {
+    return [...this.#refusedBy].filter((peer) => !this.#links.isUp(peer))
   }
 
   onPeer(listener: (peer: NodeId, state: 'up' | 'down') => void): () => void {
@@ -243,7 +250,22 @@ export class Host implements Network, InviteeNetwork {
     if (targets.length === 0)
       throw new Fault('PEER_UNREACHABLE', 'the member announces no address', { peer: id })
     // Forced: what libp2p may still hold to that peer is an invitee's connection, which carries nothing.
-    await this.#run().node.dial(targets, { signal, force: true })
+    const dial = () => this.#run().node.dial(targets, { signal, force: true })
+    for (;;) {
+      try {
+        await dial()
+        this.#refusedBy.delete(id)
+        return
+      } catch (error) {
+        if (!isKeyRefused(error)) throw error
+        // It was away while the network key was changed: it may know an older one.
+        if (this.#parts.keyring.refused(id)) continue
+        if (!this.#refusedBy.has(id))
+          this.#parts.log.warn({ peer: id }, 'a member does not accept the network key of this node')
+        this.#refusedBy.add(id)
+        throw error
+      }
+    }
   }
 
   #onOpen(connection: Connection): void {

@@ -51,7 +51,7 @@ export class KeyringProtector implements ConnectionProtector {
     })
     const remoteNonce = nonce.subarray()
     if (socket.direction === 'outbound') {
-      const key = this.#keys.outbound()
+      const key = this.#keys.outbound(peerIn(socket))
       this.#used.set(socket.timeline, key.id)
       return protect(bytes.unwrap(), key, localNonce, remoteNonce)
     }
@@ -61,6 +61,11 @@ export class KeyringProtector implements ConnectionProtector {
     this.#used.set(socket.timeline, key.id)
     return protect(bytes.unwrap(), key, localNonce, remoteNonce, greeting)
   }
+}
+
+/** Whom the dialled address names; Noise proves it later. */
+function peerIn({ remoteAddr }: MultiaddrConnection): string | undefined {
+  return /\/p2p\/([^/]+)$/.exec(remoteAddr.toString())?.[1]
 }
 
 function opens(key: WireKey, nonce: Uint8Array, greeting: Uint8Array): boolean {

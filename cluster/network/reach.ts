@@ -33,6 +33,11 @@ export function causesOf(error: unknown): unknown[] {
   return error instanceof AggregateError ? error.errors : [error]
 }
 
+/** The listener hung up on our first words: it lacks the key. A wrong peer at the address looks the same. */
+export function isKeyRefused(error: unknown): boolean {
+  return causesOf(error).some((cause) => cause instanceof Error && cause.name === 'EncryptionFailedError')
+}
+
 /** What libp2p throws when it cannot listen. It tells the reason in its message alone. */
 export function listenFailure(error: unknown, listen: readonly string[]): Fault {
   const where = listen

@@ -115,7 +115,10 @@ export const SYSTEM_ACTIONS = {
   'catalog:list': 'admin',
   'cluster:read': 'admin',
   'cluster:invite': 'admin',
+  'cluster:approve': 'admin',
   'cluster:evict': 'admin',
+  'cluster:rotate-key': 'admin',
+  'cluster:recover': 'admin',
   'cluster:leave': 'admin',
 } as const satisfies Record<string, 'anyone' | 'user' | 'admin'>
 

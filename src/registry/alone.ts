@@ -6,8 +6,10 @@ import { clusterIdOf, foundingOps, writeGenesis } from '../journal/genesis.ts'
 import { AUTHORITY } from '../journal/op.ts'
 import { SingleNodeJournal } from '../journal/single-node.ts'
 import { writeDurable } from '../runtime/durable-file.ts'
+import { openSealKey } from '../runtime/sealing.ts'
 import { noBlobSource } from './blob-source.ts'
 import type { Collective, Membership, NodeParts, Participant } from './collective.ts'
+import { newRecoveryKey } from './recovery-key.ts'
 import type { ClusterStatus, Topology, TransferCounters } from './topology.ts'
 
 const membershipSchema = z.strictObject({
@@ -36,22 +38,25 @@ export const alone: Collective = {
 
   async found(node, clusterName, lay) {
     const nodeId = Buffer.from(node.random.bytes(16)).toString('hex')
+    const recovery = newRecoveryKey(node.random)
     const genesis = writeGenesis({
       name: clusterName,
       founder: nodeId,
       nonce: node.random.bytes(32),
       time: node.clock.now(),
+      recovery: recovery.publicKey,
     })
     const clusterId = clusterIdOf(genesis)
     const journal = new SingleNodeJournal({ ...node, node: nodeId, cluster: clusterId })
     const { name, site, url, tokenKey } = node.settings
-    const facts = { name, site, url, tokenKey, addresses: [], swarm: [] }
+    const { publicKey: sealKey } = await openSealKey(join(node.dataDir, 'seal.key'))
+    const facts = { name, site, url, tokenKey, sealKey, addresses: [], swarm: [] }
     await journal.commit(AUTHORITY, () => foundingOps(genesis, nodeId, facts))
     await lay(journal)
     await journal.close()
     const membership = { clusterId, clusterName, nodeId }
     await writeDurable(membershipFile(node.dataDir), JSON.stringify(membership), 0o600)
-    return membership
+    return { ...membership, recoveryKey: recovery.text }
   },
 
   async join() {
@@ -83,6 +88,8 @@ function participant(node: NodeParts, membership: Membership, journal: SingleNod
             name,
             site,
             state: 'member',
+            role: 'anchor',
+            notAfter: null,
             self: true,
             connected: true,
             addresses: [],
@@ -94,12 +101,18 @@ function participant(node: NodeParts, membership: Membership, journal: SingleNod
             rttMs: null,
           },
         ],
+        notices: [],
         transfers: { torrent: NOTHING, direct: NOTHING, recent: [] },
       }
     },
     invite: noCluster,
+    invites: async () => [],
+    withdrawInvite: noCluster,
+    approve: noCluster,
+    review: noCluster,
     evict: noCluster,
     leave: noCluster,
+    rotateNetworkKey: noCluster,
   }
   return {
     ...membership,

@@ -21,12 +21,19 @@ export interface Collective {
    * so that a crash leaves no half-made cluster, the note that the directory belongs to it.
    * The data directory belongs to nobody yet, and its journal is empty.
    */
-  found(node: NodeParts, clusterName: string, lay: (journal: Journal) => Promise<void>): Promise<Membership>
+  found(node: NodeParts, clusterName: string, lay: (journal: Journal) => Promise<void>): Promise<Founding>
   /**
    * Makes this node a member of the inviter's cluster; leaves nothing behind where that fails.
-   * @throws Fault INVITE_MALFORMED, INVITE_EXPIRED, INVITE_USED, INVITE_OTHER_CLUSTER, PEER_UNREACHABLE
+   * Where the invite asks for a second consent it waits for that, and can be asked again to wait on.
+   * @param onPending told once that it waits
+   * @throws Fault INVITE_MALFORMED, INVITE_EXPIRED, INVITE_USED, INVITE_OTHER_CLUSTER, PEER_UNREACHABLE,
+   *   APPROVAL_PENDING when nobody agreed in time
    */
-  join(node: NodeParts, invite: string, signal: AbortSignal): Promise<Membership>
+  join(
+    node: NodeParts,
+    invite: string,
+    options: { readonly signal: AbortSignal; readonly onPending: (nodeId: string) => void },
+  ): Promise<Membership>
   /**
    * Opens the journal. Nothing is sent or listened to before `start`.
    * @throws Fault NOT_A_MEMBER when the data directory belongs to no cluster
@@ -38,6 +45,11 @@ export interface Membership {
   readonly clusterId: string
   readonly clusterName: string
   readonly nodeId: string
+}
+
+export interface Founding extends Membership {
+  /** The text of the recovery key, to be shown once: nothing keeps it. */
+  readonly recoveryKey: string
 }
 
 export interface Participant extends Startable, Membership {

@@ -1,17 +1,103 @@
+import type { Tables } from '../journal/journal.ts'
+import type { NodeRole } from '../journal/rows.ts'
+
+/**
+ * On whose behalf the cluster is changed, with the question whether they may; it is asked inside the commit's
+ * own turn. `Acting` of src/access is one.
+ */
+export interface OnBehalf {
+  /** A user id, or `node`: the operator at this node's control socket. */
+  readonly actor: string
+  /** @throws Fault when they may not */
+  permit(tables: Pick<Tables, 'get'>): void
+}
+
 /** What the cluster looks like from here, and what an operator may do to it. `cluster/membership` fulfils it. */
 export interface Topology {
   status(): Promise<ClusterStatus>
   /** @throws Fault INVITE_TTL_INVALID for a lifetime that is not allowed */
-  invite(request: InviteRequest): Promise<Invitation>
-  /** @throws Fault NODE_UNKNOWN */
-  evict(node: string): Promise<void>
+  invite(request: InviteRequest, by: OnBehalf): Promise<Invitation>
+  /** Every invite on record, the newest last. */
+  invites(): Promise<readonly InviteStatus[]>
+  /** @throws Fault INVITE_UNKNOWN, INVITE_USED */
+  withdrawInvite(id: string, by: OnBehalf): Promise<void>
+  /**
+   * The second consent to a node that waits for it.
+   * @throws Fault NODE_UNKNOWN, NODE_NOT_PENDING, SECOND_CONSENT_OWN when it was the same who invited
+   */
+  approve(node: string, by: OnBehalf): Promise<void>
+  /** What a node wrote lately, newest first: to be looked at before it is put out, or after. @throws Fault NODE_UNKNOWN */
+  review(node: string, request: ReviewRequest): Promise<Review>
+  /** Closes its connections everywhere and changes the network key. @throws Fault NODE_UNKNOWN, NODE_IS_SELF */
+  evict(node: string, eviction: Eviction, by: OnBehalf): Promise<void>
   /** This node tells the others that it goes, and stops taking part. */
-  leave(): Promise<void>
+  leave(by: OnBehalf): Promise<void>
+  /** A new key of the private wire, told to every member. @returns its name */
+  rotateNetworkKey(by: OnBehalf): Promise<string>
 }
 
 export interface InviteRequest {
   /** Seconds until the invite dies unused. */
   readonly ttlSeconds: number
+  readonly role: NodeRole
+  /** Tenants the node may write for; null: all. */
+  readonly scope: readonly string[] | null
+  /** Another administrator must agree before the node belongs. */
+  readonly approval: boolean
+  /** How long the membership lasts unless renewed; null: for good. */
+  readonly days: number | null
+}
+
+export interface InviteStatus {
+  readonly id: string
+  /** Name of the node that made it, where alone it can be redeemed. */
+  readonly issuer: string
+  readonly state: 'open' | 'used' | 'expired' | 'withdrawn'
+  readonly role: NodeRole
+  readonly scope: readonly string[] | null
+  readonly approval: boolean
+  readonly days: number | null
+  /** ISO 8601. */
+  readonly expiresAt: string
+  /** Id of the node that came by it. */
+  readonly redeemedBy: string | null
+}
+
+export interface Eviction {
+  /** Takes back what it pushed as well, not only what it decided. */
+  readonly compromised: boolean
+  /**
+   * How many entries of each of its logs still count, `now` for all that this node holds at this moment;
+   * null: what this node has seen when the record is written.
+   */
+  readonly acceptUntil: number | 'now' | null
+  readonly reason: string
+}
+
+export interface ReviewRequest {
+  /** Milliseconds since 1970, by the reviewed node's own clock. */
+  readonly since: number
+}
+
+export interface Review {
+  readonly node: string
+  readonly name: string
+  /** Entries of each of its logs, as far as they are here. */
+  readonly logs: Readonly<Record<string, number>>
+  readonly ops: readonly ReviewedOp[]
+  /** There is more than fits. */
+  readonly truncated: boolean
+}
+
+export interface ReviewedOp {
+  /** ISO 8601, by the reviewed node's own clock. */
+  readonly time: string
+  readonly kind: string
+  readonly actor: string
+  readonly log: string
+  readonly entry: number
+  /** What it was about, as its fields say. */
+  readonly about: string
 }
 
 export interface Invitation {
@@ -29,6 +115,8 @@ export interface ClusterStatus {
   /** SHA-256 over this node's effective state: equal on nodes that agree. */
   readonly stateHash: string
   readonly members: readonly MemberStatus[]
+  /** What this node thinks an operator should know or do, in sentences. */
+  readonly notices: readonly string[]
   readonly transfers: TransferStatus
 }
 
@@ -36,7 +124,10 @@ export interface MemberStatus {
   readonly id: string
   readonly name: string
   readonly site: string
-  readonly state: 'member' | 'left' | 'evicted'
+  readonly state: 'pending' | 'member' | 'left' | 'evicted'
+  readonly role: NodeRole
+  /** ISO 8601: when the membership ends unless renewed; null: for good. */
+  readonly notAfter: string | null
   readonly self: boolean
   /** A live connection stands right now (always true for the node itself). */
   readonly connected: boolean

@@ -1,7 +1,11 @@
 import { z } from 'zod'
-import { INVITE_SECONDS_MAX } from '../../limits.ts'
+import { nodeRole } from '../../journal/kinds.ts'
+import { INVITE_SECONDS_MAX, MEMBERSHIP_DAYS_DEFAULT, MEMBERSHIP_DAYS_MAX } from '../../limits.ts'
 import { onSystem } from './gate.ts'
 import { type Route, route } from './route.ts'
+
+const node = z.strictObject({ node: z.string().regex(/^[A-Za-z0-9-]{1,100}$/, 'is a node’s id or name') })
+const TENANT = /^[a-z0-9-]{1,64}$/
 
 /** Beyond Harbor: bodies are those of `Topology`, field by field. */
 export const clusterRoutes: readonly Route[] = [
@@ -18,19 +22,97 @@ export const clusterRoutes: readonly Route[] = [
     method: 'POST',
     url: '/cluster/invites',
     gate: onSystem('cluster:invite'),
-    body: z.strictObject({ ttl_seconds: z.number().int().min(1).max(INVITE_SECONDS_MAX) }),
-    async handle({ parts, body }) {
-      return { status: 201, body: await parts.topology.invite({ ttlSeconds: body.ttl_seconds }) }
+    body: z.strictObject({
+      ttl_seconds: z.number().int().min(1).max(INVITE_SECONDS_MAX),
+      role: nodeRole.default('anchor'),
+      scope: z.array(z.string().regex(TENANT)).min(1).max(64).nullable().default(null),
+      approval: z.boolean().default(false),
+      /** Absent: what the role asks for. */
+      days: z.number().int().min(1).max(MEMBERSHIP_DAYS_MAX).nullable().optional(),
+    }),
+    async handle({ parts, body, by }) {
+      const { ttl_seconds: ttlSeconds, role, scope, approval } = body
+      const days = body.days === undefined ? MEMBERSHIP_DAYS_DEFAULT[role] : body.days
+      const request = { ttlSeconds, role, scope, approval, days }
+      return { status: 201, body: await parts.topology.invite(request, by) }
+    },
+  }),
+
+  route({
+    method: 'GET',
+    url: '/cluster/invites',
+    gate: onSystem('cluster:read'),
+    async handle({ parts }) {
+      return { status: 200, body: await parts.topology.invites() }
     },
   }),
 
   route({
     method: 'DELETE',
+    url: '/cluster/invites/:invite',
+    gate: onSystem('cluster:invite'),
+    params: z.strictObject({ invite: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'is an invite’s id') }),
+    async handle({ parts, params, by }) {
+      await parts.topology.withdrawInvite(params.invite, by)
+      return { status: 200 }
+    },
+  }),
+
+  route({
+    method: 'POST',
+    url: '/cluster/members/:node/approval',
+    gate: onSystem('cluster:approve'),
+    params: node,
+    async handle({ parts, params, by }) {
+      await parts.topology.approve(params.node, by)
+      return { status: 200 }
+    },
+  }),
+
+  route({
+    method: 'GET',
+    url: '/cluster/members/:node/review',
+    gate: onSystem('cluster:evict'),
+    params: node,
+    query: z.strictObject({ since: z.iso.datetime({ offset: true }) }),
+    async handle({ parts, params, query }) {
+      const since = Date.parse(query.since)
+      return { status: 200, body: await parts.topology.review(params.node, { since }) }
+    },
+  }),
+
+  route({
+    method: 'POST',
+    url: '/cluster/members/:node/eviction',
+    gate: onSystem('cluster:evict'),
+    params: node,
+    body: z.strictObject({
+      compromised: z.boolean().default(false),
+      accept_until: z
+        .union([z.literal('now'), z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)])
+        .nullable()
+        .default(null),
+      reason: z
+        .string()
+        .max(200)
+        .regex(/^\P{Cc}*$/u, 'may not hold control characters')
+        .default(''),
+    }),
+    async handle({ parts, params, body, by }) {
+      const { compromised, accept_until: acceptUntil, reason } = body
+      await parts.topology.evict(params.node, { compromised, acceptUntil, reason }, by)
+      return { status: 200 }
+    },
+  }),
+
+  /** The plain form: graceful, nothing taken back. */
+  route({
+    method: 'DELETE',
     url: '/cluster/members/:node',
     gate: onSystem('cluster:evict'),
-    params: z.strictObject({ node: z.string().regex(/^[A-Za-z0-9-]{1,100}$/, 'is a node’s id or name') }),
-    async handle({ parts, params }) {
-      await parts.topology.evict(params.node)
+    params: node,
+    async handle({ parts, params, by }) {
+      await parts.topology.evict(params.node, { compromised: false, acceptUntil: null, reason: '' }, by)
       return { status: 200 }
     },
   }),
@@ -39,9 +121,18 @@ export const clusterRoutes: readonly Route[] = [
     method: 'POST',
     url: '/cluster/leave',
     gate: onSystem('cluster:leave'),
-    async handle({ parts }) {
-      await parts.topology.leave()
+    async handle({ parts, by }) {
+      await parts.topology.leave(by)
       return { status: 200 }
+    },
+  }),
+
+  route({
+    method: 'POST',
+    url: '/cluster/network-key',
+    gate: onSystem('cluster:rotate-key'),
+    async handle({ parts, by }) {
+      return { status: 201, body: { key: await parts.topology.rotateNetworkKey(by) } }
     },
   }),
 ]

@@ -1,0 +1,209 @@
+import type { Journal, Tables } from '../../src/journal/journal.ts'
+import { op } from '../../src/journal/kinds.ts'
+import { AUTHORITY, type NewOp } from '../../src/journal/op.ts'
+import type { NetworkKeyRow } from '../../src/journal/rows.ts'
+import type { OnBehalf } from '../../src/registry/topology.ts'
+import type { Clock } from '../../src/runtime/clock.ts'
+import type { Logger } from '../../src/runtime/logger.ts'
+import type { Random } from '../../src/runtime/random.ts'
+import { type SealKey, seal } from '../../src/runtime/sealing.ts'
+import type { Startable } from '../../src/runtime/startable.ts'
+import type { Timers } from '../../src/runtime/timers.ts'
+import { NETWORK_KEY_WINDOW_MS, ONE_OF_MANY_MS, TIMER_MS_MAX } from '../limits.ts'
+import { type Keyring, WIRE_KEY_BYTES } from '../network/keyring.ts'
+import type { NodeId } from '../network/network.ts'
+import {
+  type LiveKey,
+  liveKeys,
+  type NetworkKey,
+  networkKeyName,
+  withKey,
+  withoutExpired,
+  writeNetworkKeys,
+} from './network-keys.ts'
+import type { Roster } from './roster.ts'
+
+export interface RotationInit {
+  /** `network.key` */
+  readonly path: string
+  /** As the file has them. */
+  readonly keys: readonly NetworkKey[]
+}
+
+export interface RotationParts {
+  readonly journal: Pick<Journal, 'node' | 'cluster' | 'tables' | 'commit' | 'onChange'>
+  readonly keyring: Keyring
+  readonly sealKey: SealKey
+  readonly roster: Roster
+  readonly clock: Clock
+  readonly random: Random
+  readonly timers: Timers
+  readonly log: Logger
+}
+
+/**
+ * Changes the key of the private wire, and keeps up when another member does. The new key travels as a record,
+ * sealed to every member that stays; both are good for a window, so that whoever is cut off at that moment
+ * comes back by the old one and finds the new one among the records. Owns `network.key` and the network keys
+ * of the keyring.
+ */
+export class KeyRotation implements Startable {
+  readonly #path: string
+  readonly #parts: RotationParts
+  #keys: readonly NetworkKey[]
+  /** One change at a time, written before it counts. */
+  #turn: Promise<void> = Promise.resolve()
+  #stopping = new AbortController()
+  #unfollow = () => {}
+  #callOff = () => {}
+
+  constructor({ path, keys }: RotationInit, parts: RotationParts) {
+    this.#path = path
+    this.#keys = keys
+    this.#parts = parts
+  }
+
+  async start(): Promise<void> {
+    this.#stopping = new AbortController()
+    const { journal } = this.#parts
+    this.#unfollow = journal.onChange((changes) => {
+      for (const { table, row } of changes) {
+        if (table === 'networkKeys' && row) this.#inTurn(() => this.#apply(row as NetworkKeyRow))
+      }
+    })
+    // What was on record when this node was stopped between the record and the file.
+    for await (const { row } of journal.tables.list('networkKeys')) this.#inTurn(() => this.#apply(row))
+    this.#inTurn(async () => {})
+    await this.#turn
+  }
+
+  async stop(): Promise<void> {
+    this.#unfollow()
+    this.#callOff()
+    this.#stopping.abort()
+    await this.#turn
+  }
+
+  /** The keys of now, the one in use first: what a newcomer is given. */
+  live(): LiveKey[] {
+    return liveKeys(this.#keys, this.#parts.clock.now())
+  }
+
+  /** @returns the new key's name */
+  async rotate(by: OnBehalf): Promise<string> {
+    const fresh = this.prepare()
+    await this.#parts.journal.commit(AUTHORITY, (tables) => {
+      by.permit(tables)
+      return [fresh.record(tables, by.actor)]
+    })
+    return fresh.name
+  }
+
+  /**
+   * A new key, sealed to all who belong now.
+   * @param without who is about to be put out
+   */
+  prepare(without?: NodeId): { name: string; record(tables: Pick<Tables, 'get'>, actor: string): NewOp } {
+    const { journal, random, roster, log } = this.#parts
+    const key = random.bytes(WIRE_KEY_BYTES)
+    const name = networkKeyName(key)
+    const sealed = new Map<NodeId, Uint8Array>()
+    for (const { id, sealKey } of roster.members()) {
+      if (id === without || sealKey === null || !roster.isMember(id)) continue
+      try {
+        sealed.set(id, seal(key, sealKey, aboutKey(journal.cluster, id, name)))
+      } catch (error) {
+        log.error({ member: id, error }, 'the new network key cannot be sealed to this member')
+      }
+    }
+    return {
+      name,
+      record(tables, actor) {
+        const stays = [...sealed].filter(([id]) => tables.get('nodes', id)?.state === 'member')
+        return op('network.key-rotated', { key: name, sealed: Object.fromEntries(stays) }, actor)
+      },
+    }
+  }
+
+  async #apply(row: NetworkKeyRow): Promise<void> {
+    const { journal, sealKey, clock, log } = this.#parts
+    const rank = { depth: row.depth, id: row.id }
+    const known = this.#keys.find(({ name }) => name === row.key)
+    if (known?.rank?.id === row.id) return
+    const sealed = row.sealed[journal.node]
+    const key = known?.key ?? (sealed && this.#open(row, sealed, sealKey))
+    if (!known && !key) {
+      log.warn({ key: row.key, author: row.author }, 'the network key was changed without this node')
+      return
+    }
+    const deadline = clock.now() + NETWORK_KEY_WINDOW_MS
+    await this.#install(withKey(this.#keys, { name: row.key, key: key ?? null, rank, until: null }, deadline))
+    log.info({ key: row.key, author: row.author }, 'the network key has changed')
+    void this.#includeMine(row)
+  }
+
+  #open(row: NetworkKeyRow, sealed: Uint8Array, sealKey: SealKey): Uint8Array | undefined {
+    const { journal, log } = this.#parts
+    try {
+      const key = sealKey.open(sealed, aboutKey(journal.cluster, journal.node, row.key))
+      if (key.length === WIRE_KEY_BYTES && networkKeyName(key) === row.key) return key
+      log.error({ key: row.key, author: row.author }, 'the new network key is not the one its record names')
+    } catch (error) {
+      log.error({ key: row.key, author: row.author, error }, 'the new network key cannot be opened')
+    }
+    return undefined
+  }
+
+  /** Whom this node let in while another, unaware of that, changed the key: only this node knows to tell them. */
+  async #includeMine(row: NetworkKeyRow): Promise<void> {
+    const { journal, roster, random, timers, log } = this.#parts
+    const signal = this.#stopping.signal
+    const forgotten = () =>
+      roster
+        .members()
+        .some(
+          ({ id, admittedBy, sealKey }) =>
+            admittedBy === journal.node && sealKey !== null && roster.isMember(id) && !(id in row.sealed),
+        )
+    if (!forgotten() || row.author === journal.node) return
+    try {
+      await timers.sleep(random.integer(ONE_OF_MANY_MS), signal)
+      if (!forgotten() || this.live()[0]?.name !== row.key) return
+      await this.rotate({ actor: 'node', permit: () => {} })
+    } catch (error) {
+      if (!signal.aborted) log.warn({ error }, 'a newcomer could not be told the new network key')
+    }
+  }
+
+  async #expire(): Promise<void> {
+    const { clock, timers } = this.#parts
+    const now = clock.now()
+    if (this.#keys.some(({ key, until }) => key !== null && until !== null && until <= now))
+      await this.#install(withoutExpired(this.#keys, now))
+    this.#callOff()
+    const ends = this.#keys.flatMap(({ key, until }) => (key === null || until === null ? [] : until))
+    if (ends.length === 0 || this.#stopping.signal.aborted) return
+    const waitMs = Math.min(TIMER_MS_MAX, Math.max(0, Math.min(...ends) - now) + 1)
+    this.#callOff = timers.after(waitMs, () => this.#inTurn(async () => {}))
+  }
+
+  async #install(keys: readonly NetworkKey[]): Promise<void> {
+    await writeNetworkKeys(this.#path, keys)
+    this.#keys = keys
+    this.#parts.keyring.replace(this.live().map(({ key }) => key))
+  }
+
+  #inTurn(task: () => Promise<void>): void {
+    this.#turn = this.#turn
+      .then(task)
+      // It may have brought a deadline.
+      .then(() => this.#expire())
+      .catch((error: unknown) => {
+        this.#parts.log.error({ error }, 'the network keys could not be written')
+      })
+  }
+}
+
+function aboutKey(cluster: string, node: NodeId, name: string): string {
+  return `network-key/${cluster}/${node}/${name}`
+}

@@ -1,0 +1,62 @@
+import type { Member } from './roster.ts'
+
+export interface NoticeFacts {
+  readonly self: Member | undefined
+  readonly members: readonly Member[]
+  readonly now: number
+  /** Names of members that hang up on every network key this node has. */
+  readonly refusedBy: readonly string[]
+  readonly connected: number
+  /** Feeds under one name with two histories, by the name of their node. */
+  readonly forked: readonly string[]
+  /** False once this node's own log is one of them. */
+  readonly writable: boolean
+  /** Milliseconds this node has lacked what others say they have; null while it lacks nothing. */
+  readonly laggingMs: number | null
+  readonly lagMsMax: number
+}
+
+const WARN_BEFORE_MS = 3 * 24 * 60 * 60_000
+const ANEW = 'ask a member for a new invite (`flotilla invite`) and redeem it here: `flotilla join INVITE`'
+
+/** What an operator of this node should know, most pressing first. */
+export function noticesOf(facts: NoticeFacts): string[] {
+  const { self, members, now, refusedBy, connected, forked, writable, laggingMs } = facts
+  const notices: string[] = []
+  const notAfter = self?.notAfter ?? null
+  if (notAfter !== null && notAfter <= now)
+    notices.push(`the membership of this node ended on ${dated(notAfter)}: ${ANEW}`)
+  else if (notAfter !== null && notAfter - now < WARN_BEFORE_MS)
+    notices.push(
+      `the membership of this node ends on ${dated(notAfter)}; any connected anchor renews it by itself`,
+    )
+  if (!writable)
+    notices.push(
+      'two histories exist under this node’s name, so it writes no more: evict it, and join a new one',
+    )
+  if (refusedBy.length > 0 && connected === 0)
+    notices.push(
+      `no member accepts the network key of this node (asked: ${refusedBy.join(', ')}); it was away while the key was changed: ${ANEW}`,
+    )
+  if (laggingMs !== null && laggingMs > facts.lagMsMax)
+    notices.push(
+      `degraded: for ${Math.round(laggingMs / 1000)} s this node has lacked entries that others say exist`,
+    )
+  if (forked.length > 0)
+    notices.push(
+      `two histories exist under the name of: ${forked.join(', ')}; what follows them is not taken in`,
+    )
+  for (const { name, id, state } of members)
+    if (state === 'pending')
+      notices.push(`${name} (…${id.slice(-8)}) waits for an approval: \`flotilla node approve ${name}\``)
+  for (const { name, id, state, notAfter: ended } of members)
+    if (id !== self?.id && state === 'member' && ended !== null && ended <= now)
+      notices.push(
+        `the membership of ${name} ended on ${dated(ended)}: it is not let in until it is invited anew`,
+      )
+  return notices
+}
+
+function dated(time: number): string {
+  return new Date(time).toISOString().slice(0, 16).replace('T', ' ')
+}
