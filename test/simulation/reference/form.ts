@@ -1,7 +1,16 @@
 import { createPublicKey, verify } from 'node:crypto'
 import { clusterIdOf, readGenesis, recoveryMessage } from '../../../src/journal/genesis.ts'
 import { isKind, kinds } from '../../../src/journal/kinds.ts'
-import { byDepthThenId, familyOf, hasSeen, type Op, parseFeedId } from '../../../src/journal/op.ts'
+import {
+  byDepthThenId,
+  type FeedName,
+  type Frontier,
+  familyOf,
+  hasSeen,
+  isLane,
+  type Op,
+  parseFeedId,
+} from '../../../src/journal/op.ts'
 import type { Reason } from '../../../src/journal/rows.ts'
 import { type Formed, is } from './formed.ts'
 
@@ -75,7 +84,9 @@ function names(op: Formed): string[] {
   const found: string[] = []
   for (const [field, kind] of Object.entries(NAMING)) {
     const value = body[field]
-    const makes = (op.kind === 'node.admitted' && field === 'node') || (op.kind === 'invite.created' && field === 'invite')
+    const makes =
+      (op.kind === 'node.admitted' && field === 'node') ||
+      (op.kind === 'invite.created' && field === 'invite')
     if (typeof value === 'string' && !makes) found.push(`${kind}:${value}`)
   }
   return found
@@ -85,7 +96,6 @@ const NAMING: Readonly<Record<string, string>> = {
   user: 'user',
   owner: 'user',
   project: 'project',
-  projectId: 'project',
   node: 'node',
   to: 'node',
   home: 'node',
@@ -93,23 +103,53 @@ const NAMING: Readonly<Record<string, string>> = {
   snapshot: 'snapshot',
 }
 
+/** Whether a frontier names feeds of that sort only. */
+function onlyOf(frontier: Frontier, fits: (feed: FeedName) => boolean): boolean {
+  return Object.keys(frontier).every((feed) => fits(parseFeedId(feed)))
+}
+
 function fits(op: Formed, made: Made): boolean {
   switch (op.kind) {
     case 'cluster.founded':
-      return clusterIdOf(op.body.genesis) === op.cluster && founderIn(op.body.genesis) === op.author
+      return (
+        clusterIdOf(op.body.genesis) === op.cluster &&
+        founderIn(op.body.genesis) === op.author &&
+        made.seenBy(op, 'cluster').length === 0
+      )
     case 'cluster.recovered':
       return made
         .seenBy(op, 'cluster')
         .some((founding) => is(founding, 'cluster.founded') && recoverySigned(op, founding.body.genesis))
     case 'node.admitted':
-      return op.body.invite === null ? isFounding(op, made) : made.inviteOf(op) !== undefined
+      return op.body.invite === null
+        ? isFounding(op, made) && made.seenBy(op, `node:${op.author}`).length === 0
+        : made.inviteOf(op) !== undefined
+    case 'invite.created':
+    case 'invite.withdrawn': {
+      const own = made.seenBy(op, `invite:${op.body.invite}`).some(({ author }) => author === op.author)
+      return own === (op.kind === 'invite.withdrawn')
+    }
     case 'node.approved':
       return made.approvedBy(op).length > 0
     case 'node.announced':
     case 'node.left':
-      return op.actor === 'node'
+      return op.actor === 'node' && made.seenBy(op, `node:${op.author}`).length > 0
     case 'node.evicted':
-      return !op.body.compromised || op.body.frontier !== null
+      return op.body.frontier === null
+        ? !op.body.compromised
+        : onlyOf(op.body.frontier, ({ author }) => author === op.body.node)
+    case 'immutability.set':
+      return (
+        (op.body.mode !== 'strict' || op.body.home !== null) &&
+        onlyOf(op.body.frontier, ({ lane }) => familyOf(lane) === 'catalog')
+      )
+    case 'lane.snapshotted':
+      return (
+        isLane(op.body.lane) &&
+        op.body.lane !== 'authority' &&
+        onlyOf(op.body.frontier, ({ lane }) => lane === op.body.lane) &&
+        onlyOf(op.body.authority, ({ lane }) => lane === 'authority')
+      )
     default:
       return true
   }

@@ -3,7 +3,9 @@ import type { Op, OpId } from '../../../src/journal/op.ts'
 import type { IneffectiveRow, NodeRole, Reason, Right } from '../../../src/journal/rows.ts'
 
 /** An op that fits its kind. */
-export type Formed<K extends KindName = KindName> = { [Name in K]: Op & { kind: Name; body: Body<Name> } }[K]
+export type Formed<K extends KindName = KindName> = {
+  [Name in K]: Op & { readonly kind: Name; readonly body: Body<Name> }
+}[K]
 
 /** What an op gives, should it be effective. */
 export interface Grant {
@@ -22,7 +24,10 @@ export interface Refusal {
   readonly beatenBy: OpId | null
 }
 
-export function is<K extends KindName>(op: Formed, ...kinds: readonly K[]): op is Formed<K> {
+export function is<K extends KindName>(
+  op: Formed,
+  ...kinds: readonly K[]
+): op is Extract<Formed, { kind: K }> {
   return (kinds as readonly string[]).includes(op.kind)
 }
 
@@ -41,7 +46,7 @@ export function entityOf(op: Formed): string | null {
       return `node:${op.author}`
     case 'invite.created':
     case 'invite.withdrawn':
-      return `invite:${op.body.invite}`
+      return `invite:${op.author}/${op.body.invite}`
     case 'network.key-rotated':
       return `network:${op.body.key}`
     case 'lane.snapshotted':

@@ -4,7 +4,12 @@ import type { Formed, Grant } from './formed.ts'
 /** Kinds by which a node speaks of itself. */
 const PRESENCE: ReadonlySet<string> = new Set(['node.announced', 'node.left'])
 /** What a replica may do with the actor `node` beside. */
-const NOBODYS: ReadonlySet<string> = new Set(['node.announced', 'node.left', 'quota.moved', 'cluster.recovered'])
+const NOBODYS: ReadonlySet<string> = new Set([
+  'node.announced',
+  'node.left',
+  'quota.moved',
+  'cluster.recovered',
+])
 
 /** Whether a node of that role and scope may write the op. */
 export function allows({ role, scope }: Pick<Grant, 'role' | 'scope'>, op: Formed): boolean {

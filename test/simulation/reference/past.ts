@@ -24,6 +24,10 @@ export function opsOf(entries: readonly Entry[]): Op[] {
   return ops.sort(
     (a, b) =>
       a.depth - b.depth ||
-      (a.dot.feed < b.dot.feed ? -1 : a.dot.feed > b.dot.feed ? 1 : a.dot.seq - b.dot.seq || a.dot.index - b.dot.index),
+      (a.dot.feed < b.dot.feed
+        ? -1
+        : a.dot.feed > b.dot.feed
+          ? 1
+          : a.dot.seq - b.dot.seq || a.dot.index - b.dot.index),
   )
 }
