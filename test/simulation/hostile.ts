@@ -10,6 +10,8 @@ export type Lie =
   | 'equivocate'
   | 'back-date'
   | 'ignorant'
+  | 'stranger'
+  | 'unlinked'
   | 'poison'
   | 'hole'
   | 'forge'
@@ -23,6 +25,11 @@ export const LIES: Readonly<Record<Lie, number>> = {
   'back-date': 6,
   /** Speaks of what it claims never to have seen. */
   ignorant: 2,
+  /** Writes under a name nobody ever admitted. */
+  stranger: 2,
+  /** Does not go on from its own last entry. */
+  unlinked: 3,
+  /** Poisons clocks and depths, or forgets what it had seen. */
   poison: 4,
   hole: 2,
   forge: 4,
@@ -88,6 +95,15 @@ export class Liar {
         // Not believed by itself: only a wrong clock alone is no lie about structure.
         return this.#tell([this.#sign(this.#entry(ops(), poison))], audience)
       }
+      case 'stranger': {
+        const id = this.#keys.create()
+        const entry = { ...this.#entry(ops()), author: id, seq: 1, seen: {}, depth: 1 }
+        const block = signBlock(this.#keys, id, entry, undefined)
+        this.#oracle.lied(block)
+        return this.#tell([block], audience)
+      }
+      case 'unlinked':
+        return this.#tell([this.#sign(this.#entry(ops()), 'elsewhere')], audience)
       case 'hole':
         return this.#tell([this.#sign({ ...this.#entry(ops()), seq: this.#seq() + 2 })], audience)
       case 'forge': {
@@ -157,9 +173,9 @@ export class Liar {
     return { ...entry, depth, time: this.#node.clock.now(), ops, ...changes, seen: honest }
   }
 
-  #sign(entry: Entry): Uint8Array {
+  #sign(entry: Entry, before?: string): Uint8Array {
     const feed = feedId(AUTHORITY, this.#node.id)
-    const next = this.#node.journal?.position().heads.get(feed)?.hash
+    const next = before ?? this.#node.journal?.position().heads.get(feed)?.hash
     const block = signBlock(this.#keys, this.#node.id, entry, entry.seq === 1 ? undefined : (next ?? 'x'))
     this.#oracle.lied(block)
     this.#seen.push(block)

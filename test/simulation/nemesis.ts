@@ -21,6 +21,7 @@ export const FAULTS = {
   'wire-lossy': 4,
   'wire-corrupt': 2,
   'wire-slow': 2,
+  restore: 2,
 }
 export type FaultName = keyof typeof FAULTS
 
@@ -35,10 +36,13 @@ export class Nemesis {
   readonly #world: World
   readonly #wire: Wire
   readonly #random: SeededRandom
+  readonly #onRestored: (node: SimNode) => void
   readonly #weights: Record<FaultName, number>
 
-  constructor(world: World, wire: Wire) {
+  /** @param onRestored told of a node that is about to start from an old copy of its disk */
+  constructor(world: World, wire: Wire, onRestored: (node: SimNode) => void) {
     this.#world = world
+    this.#onRestored = onRestored
     this.#wire = wire
     this.#random = world.random.fork()
     // Each run has a few kinds of fault only: with all at once, none has room to do its worst.
@@ -82,6 +86,8 @@ export class Nemesis {
         return this.#crash([victim])
       case 'blackout':
         return this.#crash(nodes)
+      case 'restore':
+        return this.#restore(victim)
       case 'disk-full':
         return this.#during(
           () => Object.assign(victim.disk.faults, { full: true }),
@@ -167,6 +173,18 @@ export class Nemesis {
       node.crash()
       this.#later(`${node.name} restarts`, () => this.#start(node))
     }
+  }
+
+  /** An operator puts an old backup in place of a node's disk. */
+  #restore(node: SimNode): void {
+    const backup = node.disk.rows.copy()
+    this.#later(`${node.name} is restored`, () => {
+      if (node.gone) return
+      node.crash()
+      node.disk.rows = backup
+      this.#onRestored(node)
+      this.#start(node)
+    })
   }
 
   #start(node: SimNode): void {

@@ -22,6 +22,8 @@ interface Book {
 /** Sees everything that happens at every node, and holds it against the promises. */
 export class Oracle implements Witness {
   readonly signedBlocks = new SignedBlocks()
+  /** Whom anybody ever admitted. */
+  readonly admitted = new Set<string>()
   /** Errors a node may report while its disk or its peers misbehave. */
   tolerant = false
   acknowledgements = 0
@@ -51,6 +53,7 @@ export class Oracle implements Witness {
   /** A node went back to an old copy of its disk: what it had promised is lost with it. */
   restored(node: SimNode): void {
     this.#books.delete(node.id)
+    this.excused.add(node.id)
   }
 
   async opened(node: SimNode): Promise<void> {
@@ -92,6 +95,9 @@ export class Oracle implements Witness {
       const feed = feedId(entry.lane, entry.author)
       const wrong = outOfOrder(entry, book.past, (other) => this.signedBlocks.forked.has(other))
       this.#hold('feeds are gapless and in causal order', node, wrong)
+      if (!this.admitted.has(entry.author)) {
+        this.#hold('I7 nothing forged is taken in', node, `${feed}/${entry.seq} is a stranger's`)
+      }
       const hash = hashHeld(node, feed, entry.seq)
       if (entry.author !== node.id && !this.signedBlocks.has(feed, entry.seq, hash ?? '')) {
         this.#hold('I7 nothing forged is taken in', node, `${feed}/${entry.seq} was not signed by its author`)
@@ -106,6 +112,9 @@ export class Oracle implements Witness {
 
   acknowledged(node: SimNode, _lane: Lane, ids: readonly string[]): void {
     this.acknowledgements += ids.length
+    if (node.journal?.status().writable === false && ids.length > 0) {
+      this.#hold('a forked feed goes no further', node, 'it acknowledged what no other node will take')
+    }
     const first = ids[0]
     const at = first === undefined ? undefined : this.#ops.get(first)
     if (first === undefined) return

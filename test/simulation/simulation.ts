@@ -4,7 +4,7 @@ import { isFault } from '../../src/errors.ts'
 import { clusterIdOf, foundingOps, writeGenesis } from '../../src/journal/genesis.ts'
 import { op } from '../../src/journal/kinds.ts'
 import { AUTHORITY } from '../../src/journal/op.ts'
-import { LIES, Liar, type Lie } from './hostile.ts'
+import { LIES, Liar } from './hostile.ts'
 import { Nemesis } from './nemesis.ts'
 import { Wire } from './network/wire.ts'
 import { SimNode } from './node.ts'
@@ -19,8 +19,8 @@ export interface RunOptions {
   readonly nodes?: number | undefined
   /** Requests, faults and lies go on until so much has happened; all that follows comes on top. */
   readonly events?: number | undefined
-  /** Lies that are not told. */
-  readonly without?: readonly Lie[] | undefined
+  /** Lies that are not told, and promises (I12) that are not looked at. */
+  readonly without?: readonly string[] | undefined
   readonly onEvent?: ((line: string) => void) | undefined
 }
 
@@ -39,8 +39,8 @@ export interface Outcome {
 
 export const EVENTS = 500
 const NODES_MAX = 7
-/** Mean of the time between two steps. */
-const STEP_MS = 25
+/** Mean of the time between two steps: a rush, a busy day, or long enough for what is dead to be noticed. */
+const STEP_MS = [5, 25, 120]
 /** A member that was cut off, or sent what was corrupted on its way, is asked again within five minutes. */
 const CONVERGED_MS_MAX = 6 * 60_000
 const CHECK_EVERY_MS = 200
@@ -65,16 +65,17 @@ export class Simulation {
 
   constructor(options: RunOptions) {
     this.#options = options
-    this.#world = new World(options.seed, options.onEvent)
+    this.#world = new World(options.seed, options.without, options.onEvent)
     const { random } = this.#world
     this.#wire = new Wire(this.#world)
     this.#keys = new Keys(random.fork())
-    this.#nemesis = new Nemesis(this.#world, this.#wire)
+    this.#nemesis = new Nemesis(this.#world, this.#wire, (node) => this.#oracle.restored(node))
     this.#workload = new Workload(random.fork())
     const founder = this.#keys.create()
     this.#genesis = writeGenesis({ name: 'simulated', founder, nonce: random.bytes(32), time: 1 })
     this.#cluster = clusterIdOf(this.#genesis)
     this.#oracle = new Oracle(this.#world, this.#keys, this.#cluster)
+    this.#oracle.admitted.add(founder)
     this.#add(founder, 'n0', [])
   }
 
@@ -135,15 +136,16 @@ export class Simulation {
   async #step(): Promise<void> {
     const { random } = this.#world
     const faultRate = random.pick([0, 0.01, 0.03, 0.08])
+    const stepMs = random.pick(STEP_MS)
     const enough = this.#world.events + (this.#options.events ?? EVENTS)
     const next = () => {
-      const afterMs = -Math.log(1 - random.fraction()) * STEP_MS * 2 * random.fraction()
+      const afterMs = -Math.log(1 - random.fraction()) * stepMs * 2 * random.fraction()
       this.#world.schedule(afterMs, 'step', () => {
         this.#steps++
         const [liar] = this.#liars.keys()
         if (random.chance(faultRate)) this.#nemesis.strike(this.#nodes.filter(({ gone }) => !gone))
         else if (liar && random.chance(0.06)) this.#lie(liar)
-        else if (random.chance(0.004)) this.#change()
+        else if (random.chance(0.012)) this.#change()
         else this.#ask()
         if (this.#world.events < enough) next()
       })
@@ -215,7 +217,9 @@ export class Simulation {
     if (members.length === 0) return
     const node = random.pick(members)
     const ignore = () => {}
-    if (random.chance(0.5) && this.#nodes.length < NODES_MAX) {
+    if (random.chance(0.5)) {
+      // Whom somebody admits who was thrown out meanwhile is nobody's member.
+      if (this.#nodes.length >= NODES_MAX || this.#oracle.excused.has(node.id)) return
       this.#world.note(`${node.name} admits`)
       this.#join(node).catch(ignore)
     } else if (members.length > 3) {
@@ -234,6 +238,7 @@ export class Simulation {
     const name = `n${this.#named++}`
     const invite = `invite-${id}`
     this.#sponsors.add(issuer)
+    this.#oracle.admitted.add(id)
     const facts = { ...factsOf(name), addresses: [], swarm: [] }
     await issuer.journal?.commit(AUTHORITY, () => [
       op('invite.created', { invite, verifier: 'v', expiresAt: 1 }, 'node'),

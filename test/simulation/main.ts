@@ -1,0 +1,142 @@
+/**
+ * Runs seeds until one breaks a promise: `npm run sim -- --seeds 1000 [--from 1] [--nodes 5] [--events 500]
+ * [--workers 2] [--without ignorant,I12] [--fresh]`, or one of them again: `npm run sim -- --seed 17 [--trace]`.
+ */
+import { execFileSync } from 'node:child_process'
+import { parseArgs } from 'node:util'
+import { Worker } from 'node:worker_threads'
+import { Progress } from './progress.ts'
+import { runSeed } from './run-seeds.ts'
+import { forgetProgress, type RunKey, resumedFrom, saveProgress } from './run-state.ts'
+import { EVENTS, type Outcome, type RunOptions } from './simulation.ts'
+
+const SAVE_EVERY = 100
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '1000' },
+    from: { type: 'string', default: '1' },
+    seed: { type: 'string' },
+    nodes: { type: 'string' },
+    events: { type: 'string' },
+    workers: { type: 'string', default: '1' },
+    commit: { type: 'string' },
+    without: { type: 'string' },
+    trace: { type: 'boolean', default: false },
+    fresh: { type: 'boolean', default: false },
+  },
+})
+
+const settings = {
+  nodes: numberOf(values.nodes),
+  events: numberOf(values.events),
+  without: values.without?.split(','),
+}
+const commit = commitNow()
+if (values.commit !== undefined && !commit.startsWith(values.commit)) {
+  say(`the sources are at ${commit}, not at ${values.commit}: check that commit out to see the same run`)
+}
+process.exitCode = values.seed === undefined ? await runMany() : await runOne(Number(values.seed))
+
+async function runOne(seed: number): Promise<number> {
+  const outcome = await runSeed({ seed, ...settings, ...(values.trace && { onEvent: say }) })
+  report(outcome)
+  const { events, steps, nodes, acknowledged, virtualMs, traceHash } = outcome
+  say(
+    `${nodes} nodes, ${steps} steps, ${events} events, ${acknowledged} ops acknowledged, ${Math.round(virtualMs)} ms of virtual time`,
+  )
+  say(`trace ${traceHash}`)
+  return outcome.violation ? 1 : 0
+}
+
+async function runMany(): Promise<number> {
+  const from = Number(values.from)
+  const key: RunKey = { commit, from, nodes: settings.nodes, events: settings.events }
+  const first = values.fresh ? from : resumedFrom(key)
+  const end = from + Number(values.seeds)
+  if (first > from) say(`goes on at seed ${first}`)
+  const progress = new Progress(end - from, first - from)
+  const totals = { done: first - from, events: 0, acknowledged: 0, virtualMs: 0 }
+  let bad: Outcome | undefined
+  let next = first
+
+  const onOutcome = (outcome: Outcome): void => {
+    totals.done++
+    totals.events += outcome.events
+    totals.acknowledged += outcome.acknowledged
+    totals.virtualMs += outcome.virtualMs
+    if (outcome.violation && (!bad || outcome.seed < bad.seed)) bad = outcome
+    progress.show(totals.done)
+    if (totals.done % SAVE_EVERY === 0 && !bad) saveProgress(key, from + totals.done - crew.length)
+  }
+  const crew = Array.from({ length: Math.max(1, Number(values.workers)) }, () => hire())
+  const work = crew.map(async (worker) => {
+    while (next < end && !bad) onOutcome(await worker.run({ seed: next++, ...settings }))
+  })
+  await Promise.all(work)
+  await Promise.all(crew.map((worker) => worker.leave()))
+  say('')
+  if (bad) report(bad)
+  else forgetProgress()
+  const { done, events, acknowledged, virtualMs } = totals
+  say(
+    `${done} seeds, ${bad ? 1 : 0} violations, ${progress.speed(done).toFixed(1)} seeds/s, ${events} events, ` +
+      `${acknowledged} ops acknowledged, ${(virtualMs / 3_600_000).toFixed(1)} hours of virtual time`,
+  )
+  return bad ? 1 : 0
+}
+
+interface Hand {
+  run(options: RunOptions): Promise<Outcome>
+  leave(): Promise<unknown>
+}
+
+/** A thread of its own, where more than one is asked for. */
+function hire(): Hand {
+  if (Number(values.workers) <= 1) return { run: runSeed, leave: async () => {} }
+  const worker = new Worker(new URL('./worker.ts', import.meta.url))
+  return {
+    run: (options) =>
+      new Promise((resolve, reject) => {
+        worker.once('message', (outcome: Outcome) => {
+          worker.off('error', reject)
+          resolve(outcome)
+        })
+        worker.once('error', reject)
+        worker.postMessage(options)
+      }),
+    leave: () => worker.terminate(),
+  }
+}
+
+function report({ seed, violation }: Outcome): void {
+  if (!violation) return
+  const words = [`--seed ${seed}`]
+  if (settings.nodes !== undefined) words.push(`--nodes ${settings.nodes}`)
+  if (settings.events !== undefined && settings.events !== EVENTS) words.push(`--events ${settings.events}`)
+  if (values.without !== undefined) words.push(`--without ${values.without}`)
+  say(`BROKEN ${violation.promise}: ${violation.what.split('\n').slice(0, 8).join(' | ').slice(0, 2000)}`)
+  say(`npm run sim -- ${words.join(' ')} --commit ${commit}`)
+}
+
+function commitNow(): string {
+  const git = (...words: string[]) =>
+    execFileSync('git', words, { cwd: import.meta.dirname, stdio: ['ignore', 'pipe', 'ignore'] })
+      .toString()
+      .trim()
+  try {
+    const dirty =
+      git('status', '--porcelain', '--', '../../src', '../../cluster', '.') === '' ? '' : '-changed'
+    return git('rev-parse', '--short', 'HEAD') + dirty
+  } catch {
+    return 'unknown'
+  }
+}
+
+function numberOf(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : Number(text)
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
