@@ -72,7 +72,6 @@ export async function commit(scale: Scale): Promise<Figure[]> {
       ],
       ['bare Level batch of 1 KiB, synced, p50 / p99', spread(bare.level), '', ''],
       ['bare 1 KiB write + fdatasync, p50 / p99', spread(bare.file), '', ''],
-      ['fsynced when answered', 'yes', 'no', ''],
       ['p99 within the goal', p99 < bound ? 'yes' : 'no', '', 'yes'],
     ]
     return rows.map(([what, ours, stock, goal]) => ({ bench: 'commit', what, ours, stock, goal }))

@@ -53,5 +53,6 @@ function carry(from: Socket, to: Socket, delayMs: number, note: (bytes: number) 
     }, delayMs)
   })
   from.on('end', () => setTimeout(() => to.end(), delayMs))
-  from.on('close', () => setTimeout(() => to.destroy(), delayMs))
+  // Not where it ended in order: what is still to be written would be lost.
+  from.on('close', () => setTimeout(() => (from.readableEnded ? to.end() : to.destroy()), delayMs))
 }

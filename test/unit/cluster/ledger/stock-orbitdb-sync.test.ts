@@ -1,10 +1,17 @@
 import { join } from 'node:path'
-import { IPFSAccessController, KeyValueIndexed, type StockDatabase } from '@orbitdb/core'
+import {
+  IPFSAccessController,
+  KeyValueIndexed,
+  OrbitDBAccessController,
+  type StockDatabase,
+} from '@orbitdb/core'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { CATALOG } from '../../../../src/journal/op.ts'
+import { membershipOf } from '../../../../src/journal/effective.ts'
+import { op } from '../../../../src/journal/kinds.ts'
+import { AUTHORITY, CATALOG } from '../../../../src/journal/op.ts'
 import { type StockPeer, startStock } from '../../../support/stock-orbitdb.ts'
 import { agree, armada, connect, cut, type Ship } from './harbour.ts'
-import { tag, temporary } from './shipyard.ts'
+import { tag, temporary, user } from './shipyard.ts'
 
 /** As stock-orbitdb.test.ts, of how what was written reaches others. */
 const within = { timeout: 15_000, interval: 20 }
@@ -63,18 +70,10 @@ test('what stock gossip loses over a link that stands stays lost until somebody 
 
 test('stock’s index keeps two values for one key in equal logs after a partition; our tables are equal', async () => {
   const [a, b, left, right] = await stockPair(KeyValueIndexed())
-  for (const [peer, other] of [
-    [a, b],
-    [b, a],
-  ] as const) {
-    peer.banned.add(other.libp2p.peerId.toString())
-    await peer.libp2p.hangUp(other.libp2p.peerId)
-  }
+  await part(a, b)
   await left.put('both', 'left')
   await right.put('both', 'right')
-  a.banned.clear()
-  b.banned.clear()
-  await b.dial(a.addresses()[0] as string)
+  await meet(a, b)
   await expect.poll(() => Promise.all([left, right].map(size)), within).toEqual([3, 3])
   expect(await hashes(left)).toEqual(await hashes(right))
   // Each site’s readers see what the other site’s wrote.
@@ -92,6 +91,59 @@ test('stock’s index keeps two values for one key in equal logs after a partiti
   expect(row?.values).toHaveLength(2)
   expect(there.journal.tables.get('tags', TAG)).toEqual(row)
 })
+
+test('a grant on one side undoes stock’s revocation of somebody else on the other; ours stand side by side', async () => {
+  const [a, b] = await stockPair()
+  const write = [a, b].map(({ orbitdb }) => orbitdb.identity.id)
+  const left = await a.open('guarded', OrbitDBAccessController({ write }))
+  const right = await b.open(left.address)
+  await left.access.grant('write', 'mallory')
+  const holds = async ({ access }: StockDatabase, id: string) => (await access.get('write')).has(id)
+  await expect.poll(() => holds(right, 'mallory'), within).toBe(true)
+  await part(a, b)
+  await left.access.revoke('write', 'mallory')
+  await right.access.grant('write', 'bob')
+  await right.access.grant('write', 'carol')
+  await meet(a, b)
+  await expect.poll(() => holds(left, 'carol'), within).toBe(true)
+  expect(await Promise.all([left, right].map((db) => holds(db, 'mallory')))).toEqual([true, true])
+
+  const [here, there] = await pair()
+  const people = await here.journal.commit(AUTHORITY, () => ['mallory', 'bob'].map((name) => user(name)))
+  const [mallory, bob] = people.ids as [string, string]
+  const made = { name: 'guarded', number: 1, owner: mallory, ownerMember: 1, metadata: {} }
+  const { ids } = await here.journal.commit(AUTHORITY, () => [op('project.created', made, 'node')])
+  const project = ids[0] as string
+  await expect.poll(() => agree(here, there), within).toBe(true)
+  cut([here], [there])
+  await expect.poll(() => here.host.connected(), within).toEqual([])
+  await here.journal.commit(AUTHORITY, () => [op('member.revoked', { project, user: mallory }, 'node')])
+  const granted = { project, user: bob, role: 2, number: 2 } as const
+  await there.journal.commit(AUTHORITY, () => [op('member.granted', granted, 'node')])
+  connect(here, there)
+  await expect.poll(() => agree(here, there), within).toBe(true)
+  for (const { journal } of [here, there]) {
+    expect(membershipOf(journal.tables, project, mallory)).toBeUndefined()
+    expect(membershipOf(journal.tables, project, bob)).toMatchObject({ role: 2 })
+  }
+})
+
+async function part(a: StockPeer, b: StockPeer): Promise<void> {
+  const pairs = [
+    [a, b],
+    [b, a],
+  ] as const
+  for (const [peer, other] of pairs) {
+    peer.banned.add(other.libp2p.peerId.toString())
+    await peer.libp2p.hangUp(other.libp2p.peerId)
+  }
+}
+
+async function meet(a: StockPeer, b: StockPeer): Promise<void> {
+  a.banned.clear()
+  b.banned.clear()
+  await b.dial(a.addresses()[0] as string)
+}
 
 async function hashes(db: StockDatabase): Promise<string[]> {
   return (await db.log.values()).map(({ hash }) => hash).sort()

@@ -1,4 +1,6 @@
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import {
   Entry,
   IPFSAccessController,
@@ -207,6 +209,20 @@ test.each([2 ** 53 - 1, 1e308])('stock lets a clock of %d stop everybody’s; we
   ]
   expect(await member.journal.take(poisoned, 'x')).toMatchObject({ applied: 0, refused: 3 })
   expect(member.journal.position()).toEqual(before)
+})
+
+test('stock imports a package it does not declare; we declare it for it', () => {
+  const core = dirname(dirname(fileURLToPath(import.meta.resolve('@orbitdb/core'))))
+  const declared = (directory: string) => {
+    const { dependencies } = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as {
+      dependencies: Record<string, string>
+    }
+    return Object.keys(dependencies)
+  }
+  const storage = readFileSync(join(core, 'src/storage/ipfs-block.js'), 'utf8')
+  expect(storage).toContain("from 'it-drain'")
+  expect(declared(core)).not.toContain('it-drain')
+  expect(declared(join(import.meta.dirname, '../../../..'))).toContain('it-drain')
 })
 
 function same(a: Uint8Array, b: Uint8Array): boolean {
