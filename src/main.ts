@@ -8,7 +8,9 @@ import { CatchingUp } from './access/knowledge.ts'
 import { LoginThrottle } from './access/login-throttle.ts'
 import { Logins } from './access/logins.ts'
 import { Passwords } from './access/passwords.ts'
+import { Recovery } from './access/recovery.ts'
 import { RegistryDoor } from './access/registry-access.ts'
+import { RoleBoundJournal } from './access/role-bound-journal.ts'
 import { openTokenKey, type TokenKey } from './access/token-key.ts'
 import { TokenIssuer, TokenVerifier } from './access/tokens.ts'
 import { processContext } from './cli/context.ts'
@@ -18,6 +20,7 @@ import type {
   Founded,
   InitOptions,
   Joined,
+  JoinOptions,
   RunningNode,
   Runtime,
   ServeOptions,
@@ -130,7 +133,7 @@ async function init(config: Config, { clusterName, adminPassword }: InitOptions)
   const node = await openNode(config, silentLogger)
   try {
     let admin: Founded['admin'] | undefined
-    const { clusterId, nodeId } = await (await collective()).found(
+    const { clusterId, nodeId, recoveryKey } = await (await collective()).found(
       node.parts,
       clusterName,
       async (journal) => {
@@ -141,17 +144,19 @@ async function init(config: Config, { clusterName, adminPassword }: InitOptions)
       },
     )
     await remember(config)
-    return { clusterId, nodeId, admin: admin as Founded['admin'] }
+    return { clusterId, nodeId, admin: admin as Founded['admin'], recoveryKey }
   } finally {
     await node.close()
   }
 }
 
-async function joinCluster(config: Config, invite: string, signal: AbortSignal): Promise<Joined> {
-  await freshDirectory(config)
+async function joinCluster(config: Config, invite: string, options: JoinOptions): Promise<Joined> {
+  // A member comes in again with what it holds; the invite of another cluster is refused there.
+  const again = await (await collective()).membership(config.dataDir)
+  if (!again) await freshDirectory(config)
   const node = await openNode(config, silentLogger)
   try {
-    const { clusterId, clusterName, nodeId } = await (await collective()).join(node.parts, invite, signal)
+    const { clusterId, clusterName, nodeId } = await (await collective()).join(node.parts, invite, options)
     await remember(config)
     return { clusterId, clusterName, nodeId }
   } finally {
@@ -207,14 +212,16 @@ async function serve(config: Config, { log }: ServeOptions): Promise<RunningNode
 function compose(
   config: Config,
   { parts, uploads, tokenKey }: Opened,
-  { journal, blobs: source, topology }: Participant,
+  { journal: unbound, blobs: source, topology }: Participant,
 ): { public: RouteModule[]; control: RouteModule[] } {
   const { clock, random, timers, logger } = parts
+  const journal = new RoleBoundJournal(unbound)
   const { tables } = journal
   const passwords = new Passwords({ random })
   const accounts = new Accounts({ journal, passwords, random })
   const logins = new Logins({ tables, passwords, throttle: new LoginThrottle({ clock }), clock, random })
   const projects = new Projects({ journal, random })
+  const recovery = new Recovery({ journal, passwords })
   const members = new Members({ journal, random })
   const tokens = new TokenVerifier({ journal, clock })
   const issuer = new TokenIssuer({ journal, key: tokenKey, clock, random, seconds: config.token.ttlSeconds })
@@ -227,7 +234,19 @@ function compose(
     logger,
   })
   const externalUrl = config.http.url
-  const api = { tables, accounts, logins, projects, members, topology, health, clock, version, externalUrl }
+  const api = {
+    tables,
+    accounts,
+    logins,
+    projects,
+    members,
+    recovery,
+    topology,
+    health,
+    clock,
+    version,
+    externalUrl,
+  }
   return {
     public: [
       registryRoutes({ registry, access }),

@@ -93,7 +93,8 @@ export class JournalAdmissions implements AdmissionLedger, Startable {
 
   /** @throws Fault why it may not be admitted */
   #admission(tables: Pick<Tables, 'get'>, inviteId: string, node: NodeId, facts: NodeFacts): NewOp[] {
-    const invite = tables.get('invites', inviteId)
+    // An invite is its issuer's: only here can this one be redeemed.
+    const invite = tables.get('invites', `${this.#parts.journal.node}/${inviteId}`)
     if (!invite) throw new Fault('INVITE_UNKNOWN', 'the cluster knows no such invite')
     const known = tables.get('nodes', node)
     if (known?.state === 'evicted') throw new Fault('NODE_EVICTED', 'this node was evicted')

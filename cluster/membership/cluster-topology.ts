@@ -95,9 +95,11 @@ export class ClusterTopology implements Topology {
   }
 
   async withdrawInvite(id: string, by: OnBehalf): Promise<void> {
-    await this.#parts.journal.commit(AUTHORITY, (tables) => {
+    const { journal } = this.#parts
+    await this.#isHere(id)
+    await journal.commit(AUTHORITY, (tables) => {
       by.permit(tables)
-      const row = tables.get('invites', id)
+      const row = tables.get('invites', `${journal.node}/${id}`)
       if (!row) throw new Fault('INVITE_UNKNOWN', `there is no invite ${id}`, { invite: id })
       if (row.redeemedBy !== null)
         throw new Fault('INVITE_USED', 'the invite has been used; evict the node that came by it', {
@@ -127,6 +129,16 @@ export class ClusterTopology implements Topology {
 
   rotateNetworkKey(by: OnBehalf): Promise<string> {
     return this.#parts.rotation.rotate(by)
+  }
+
+  /** Made elsewhere, it is withdrawn there, like it is redeemed there: nobody else can say which came first. */
+  async #isHere(id: string): Promise<void> {
+    const { tables, node } = this.#parts.journal
+    for await (const { row } of tables.list('invites')) {
+      if (row.id !== id || row.issuer === node) continue
+      const issuer = tables.get('nodes', row.issuer)?.name ?? row.issuer
+      throw new Fault('INVITE_ELSEWHERE', `the invite was made at ${issuer}: withdraw it there`, { issuer })
+    }
   }
 
   #stateOf({ redeemedBy, withdrawn, expiresAt }: InviteRow): InviteStatus['state'] {

@@ -5,10 +5,13 @@ import { addConfig } from './commands/config.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addEvict } from './commands/evict.ts'
 import { addInit } from './commands/init.ts'
-import { addInvite } from './commands/invite.ts'
+import { addInvite, addInvites } from './commands/invite.ts'
 import { addJoin } from './commands/join.ts'
 import { addLeave } from './commands/leave.ts'
+import { addNetwork } from './commands/network.ts'
+import { addNode, addNodes } from './commands/node.ts'
 import { addProject } from './commands/project.ts'
+import { addRecover } from './commands/recover.ts'
 import { addServe } from './commands/serve.ts'
 import { addStatus } from './commands/status.ts'
 import { addUser } from './commands/user.ts'
@@ -49,8 +52,13 @@ export function buildProgram(context: CliContext): Command {
   addDoctor(program, context)
   program.commandsGroup('Cluster:')
   addStatus(program, context)
+  addNodes(program, context)
+  addNode(program, context)
   addInvite(program, context)
+  addInvites(program, context)
   addEvict(program, context)
+  addNetwork(program, context)
+  addRecover(program, context)
   addUser(program, context)
   addProject(program, context)
   program.commandsGroup('This program:')

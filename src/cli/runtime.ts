@@ -13,10 +13,11 @@ export interface Runtime {
    */
   init(config: Config, options: InitOptions): Promise<Founded>
   /**
-   * Makes a node and redeems the invite; afterwards the node is a member and may serve.
-   * @throws Fault DATA_DIR_IN_USE, INVITE_INVALID, INVITE_EXPIRED, PEER_UNREACHABLE
+   * Makes a node and redeems the invite; afterwards the node is a member and may serve. A node that is a member
+   * of that cluster already comes in again, with what it holds: its term was over, or its network key outdated.
+   * @throws Fault DATA_DIR_IN_USE, INVITE_INVALID, INVITE_EXPIRED, PEER_UNREACHABLE, APPROVAL_PENDING
    */
-  join(config: Config, invite: string, signal: AbortSignal): Promise<Joined>
+  join(config: Config, invite: string, options: JoinOptions): Promise<Joined>
   /**
    * Starts the node; resolves when it answers.
    * @throws Fault NODE_NOT_INITIALISED, DATA_DIR_IN_USE, PORT_IN_USE
@@ -32,6 +33,12 @@ export interface InitOptions {
   readonly adminPassword: string | null
 }
 
+export interface JoinOptions {
+  readonly signal: AbortSignal
+  /** Told once that a second consent is waited for. */
+  readonly onPending: (nodeId: string) => void
+}
+
 export interface ServeOptions {
   /** Takes the log, one JSON line at a time (`createLogger`); undefined: standard output. */
   readonly log: { write(line: string): void } | undefined
@@ -41,6 +48,8 @@ export interface Founded {
   readonly clusterId: string
   readonly nodeId: string
   readonly admin: { readonly username: string; readonly password: string }
+  /** Shown once; nothing keeps it. */
+  readonly recoveryKey: string
 }
 
 export interface Joined {

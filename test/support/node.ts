@@ -6,6 +6,7 @@ import { LoginThrottle } from '../../src/access/login-throttle.ts'
 import { Logins } from '../../src/access/logins.ts'
 import { Passwords } from '../../src/access/passwords.ts'
 import { NODE_ITSELF } from '../../src/access/principal.ts'
+import { Recovery } from '../../src/access/recovery.ts'
 import { RegistryDoor } from '../../src/access/registry-access.ts'
 import { TokenIssuer, TokenVerifier } from '../../src/access/tokens.ts'
 import { apiRoutes } from '../../src/http/api/api.ts'
@@ -70,6 +71,7 @@ export function assemble(site: Site, { clock }: Sites, topology: Topology = obed
       logins,
       projects,
       members,
+      recovery: new Recovery({ journal: site, passwords }),
       topology,
       health,
       clock,
@@ -179,8 +181,13 @@ export function basic(name: string, password: string): string {
 const obedient: Topology = {
   status: async () => ({ self: 'this-node' }) as never,
   invite: async () => ({ id: 'i', invite: 'text', expiresAt: 'later' }),
+  invites: async () => [],
+  withdrawInvite: async () => {},
+  approve: async () => {},
+  review: async (node) => ({ node, name: node, logs: {}, ops: [], truncated: false }),
   evict: async () => {},
   leave: async () => {},
+  rotateNetworkKey: async () => '0'.repeat(16),
 }
 
 /** A node, and one that was admitted by it and has learned all it knows: the same is asked of both. */

@@ -14,7 +14,8 @@ export function addInit(program: Command, context: CliContext): void {
     .summary('make a node and found a cluster with it')
     .description(
       'Makes a node in the data directory and founds a cluster with it. Prints the password of the first\n' +
-        'administrator, once: it is generated, unless FLOTILLA_ADMIN_PASSWORD(_FILE) or --admin-password-stdin gives it.',
+        'administrator, once: it is generated, unless FLOTILLA_ADMIN_PASSWORD(_FILE) or --admin-password-stdin gives it.\n' +
+        'Prints the cluster’s recovery key, once.',
     )
     .option('--cluster-name <NAME>', 'name of the cluster, for people', 'flotilla')
     .option('--admin-password-stdin', 'read the first administrator’s password from standard input')
@@ -31,8 +32,9 @@ async function init(command: Command, context: CliContext): Promise<void> {
   // What somebody gave they know; it need not be on a screen too.
   const password = given === null ? founded.admin.password : null
   if (options.json) {
-    const { clusterId, nodeId } = founded
-    terminal.out(JSON.stringify({ clusterId, nodeId, admin: { username: founded.admin.username, password } }))
+    const { clusterId, nodeId, recoveryKey } = founded
+    const admin = { username: founded.admin.username, password }
+    terminal.out(JSON.stringify({ clusterId, nodeId, admin, recoveryKey }))
     return
   }
   terminal.out(
@@ -48,6 +50,10 @@ async function init(command: Command, context: CliContext): Promise<void> {
       password === null
         ? '  password  the one you gave'
         : `  password  ${terminal.paint('bold', password)}   (shown this once; nothing keeps it in clear)`,
+      '',
+      'The recovery key makes an administrator where none is left, or none can be trusted (flotilla recover).',
+      'It is shown this once and kept nowhere: put it on paper, where nobody finds it by chance.',
+      `  ${terminal.paint('bold', founded.recoveryKey)}`,
       '',
       'Next:',
       `  ${nextCommand(command, 'serve')}`,

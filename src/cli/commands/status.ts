@@ -23,17 +23,18 @@ export function addStatus(program: Command, context: CliContext): void {
 }
 
 function render(status: ClusterStatus, terminal: Terminal): string {
-  const { cluster, members, stateHash, transfers } = status
-  const present = members.filter((member) => member.state === 'member')
+  const { cluster, members, stateHash, transfers, notices } = status
+  const present = members.filter((member) => member.state === 'member' || member.state === 'pending')
   const gone = members.length - present.length
   return [
     `Cluster ${terminal.paint('bold', cluster.name)} (${cluster.id.slice(0, 12)}), records ${stateHash.slice(0, 12)}`,
     '',
     table(
-      ['node', 'site', 'id', 'state', 'sync', 'lag', 'rtt', 'heard', 'url'],
+      ['node', 'site', 'id', 'role', 'state', 'sync', 'lag', 'rtt', 'heard', 'url'],
       present.map((member) => memberRow(member, terminal)),
     ),
     ...(gone > 0 ? [`(and ${gone} that left or were evicted; --json shows them)`] : []),
+    ...(notices.length > 0 ? ['', ...notices.map((notice) => terminal.paint('yellow', `! ${notice}`))] : []),
     '',
     renderTransfers(transfers),
   ].join('\n')
@@ -45,13 +46,19 @@ function memberRow(member: MemberStatus, terminal: Terminal): string[] {
     member.self ? `${member.name} *` : member.name,
     member.site,
     shortId(member.id),
-    member.connected ? terminal.paint('green', 'connected') : terminal.paint('red', 'away'),
+    member.role,
+    stateWord(member, terminal),
     syncWord(member, terminal),
     member.lagEntries === null ? unknown : String(member.lagEntries),
     member.rttMs === null ? unknown : formatMilliseconds(member.rttMs),
     member.lastExchangeMs === null ? unknown : `${formatMilliseconds(member.lastExchangeMs)} ago`,
     member.url ?? unknown,
   ]
+}
+
+function stateWord({ state, connected }: MemberStatus, terminal: Terminal): string {
+  if (state === 'pending') return terminal.paint('yellow', 'pending')
+  return connected ? terminal.paint('green', 'connected') : terminal.paint('red', 'away')
 }
 
 function syncWord({ self, sync }: MemberStatus, terminal: Terminal): string {

@@ -5,6 +5,7 @@ import { memberRoutes } from './members.ts'
 import type { ApiParts, Door } from './parts.ts'
 import { requirePolicies } from './policy.ts'
 import { projectRoutes } from './projects.ts'
+import { recoveryRoutes } from './recovery.ts'
 import type { Route } from './route.ts'
 import { systemRoutes } from './system.ts'
 import { API, userRoutes } from './users.ts'
@@ -16,6 +17,7 @@ export const API_ROUTES: readonly Route[] = [
   ...projectRoutes,
   ...memberRoutes,
   ...clusterRoutes,
+  ...recoveryRoutes,
 ]
 
 /** Harbor's management API v2.0, and what a cluster adds to it, at one door. */

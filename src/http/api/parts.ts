@@ -1,5 +1,6 @@
 import type { Accounts } from '../../access/accounts.ts'
 import type { Logins } from '../../access/logins.ts'
+import type { Recovery } from '../../access/recovery.ts'
 import type { Tables } from '../../journal/journal.ts'
 import type { Members } from '../../projects/members.ts'
 import type { Projects } from '../../projects/projects.ts'
@@ -14,6 +15,7 @@ export interface ApiParts {
   readonly logins: Logins
   readonly projects: Projects
   readonly members: Members
+  readonly recovery: Recovery
   readonly topology: Topology
   readonly health: Health
   readonly clock: Clock

@@ -11,6 +11,7 @@ const FOUNDED = {
   clusterId: 'c1',
   nodeId: 'n1',
   admin: { username: 'admin', password: 'Generated1' },
+  recoveryKey: 'flotillarecovery1_abc',
 }
 
 describe('init', () => {

@@ -1,6 +1,6 @@
 import { type FastifyInstance, fastify } from 'fastify'
 import type { ApiMember, ApiProject, ApiUser } from '../../../src/cli/api-shapes.ts'
-import type { ClusterStatus } from '../../../src/registry/topology.ts'
+import type { ClusterStatus, InviteStatus, Review } from '../../../src/registry/topology.ts'
 
 export const STATUS: ClusterStatus = {
   cluster: { id: 'c'.repeat(64), name: 'harbour' },
@@ -18,6 +18,7 @@ export const STATUS: ClusterStatus = {
     member('3', 'lima', {}),
     member('4', 'cork', { state: 'evicted' }),
   ],
+  notices: ['node3 is far away'],
   transfers: {
     torrent: { blobsReceived: 2, bytesReceived: 5 * 1024 * 1024, bytesSent: 0 },
     direct: { blobsReceived: 7, bytesReceived: 900, bytesSent: 2048 },
@@ -33,6 +34,44 @@ export const STATUS: ClusterStatus = {
   },
 }
 
+const INVITES: readonly InviteStatus[] = [
+  {
+    id: 'i1',
+    issuer: 'node1',
+    state: 'open',
+    role: 'edge',
+    scope: null,
+    approval: true,
+    days: 30,
+    expiresAt: '2026-11-23T15:00:00.000Z',
+    redeemedBy: null,
+  },
+]
+
+const REVIEW: Review = {
+  node: 'n',
+  name: 'node3',
+  logs: { 'authority@n': 12 },
+  ops: [
+    {
+      time: '2026-11-23T09:00:00.000Z',
+      kind: 'user.created',
+      actor: 'node',
+      log: 'authority@n',
+      entry: 12,
+      about: 'name=backdoor',
+    },
+  ],
+  truncated: false,
+}
+
+export const CHALLENGE = {
+  cluster: 'c'.repeat(64),
+  user: 'u'.repeat(22),
+  password_hash: '$argon2id$x',
+  epoch: 3,
+}
+
 type Member = ClusterStatus['members'][number]
 
 function member(number: string, site: string, facts: Partial<Member>): Member {
@@ -41,6 +80,8 @@ function member(number: string, site: string, facts: Partial<Member>): Member {
     name: `node${number}`,
     site,
     state: 'member',
+    role: 'anchor',
+    notAfter: null,
     self: false,
     connected: false,
     addresses: [],
@@ -89,7 +130,14 @@ export function managementApi(): ManagementApi {
   server.post(`${base}/cluster/invites`, (_, reply) =>
     reply.code(201).send({ id: 'i1', invite: 'flotilla1_abc', expiresAt: '2026-11-23T15:00:00.000Z' }),
   )
-  server.delete(`${base}/cluster/members/:id`, (_, reply) => reply.code(200).send())
+  server.get(`${base}/cluster/invites`, () => INVITES)
+  server.delete(`${base}/cluster/invites/:id`, (_, reply) => reply.code(200).send())
+  server.post(`${base}/cluster/members/:id/eviction`, (_, reply) => reply.code(200).send())
+  server.post(`${base}/cluster/members/:id/approval`, (_, reply) => reply.code(200).send())
+  server.get(`${base}/cluster/members/:id/review`, () => REVIEW)
+  server.post(`${base}/cluster/network-key`, (_, reply) => reply.code(201).send({ key: 'f'.repeat(16) }))
+  server.post(`${base}/cluster/recovery/challenge`, () => CHALLENGE)
+  server.post(`${base}/cluster/recovery`, (_, reply) => reply.code(200).send({ network_key: null }))
   server.post(`${base}/cluster/leave`, (_, reply) => reply.code(200).send())
   server.get(`${base}/users`, (request) => paged(users, request.query))
   server.post(`${base}/users`, (request, reply) => {

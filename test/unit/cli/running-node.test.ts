@@ -1,7 +1,11 @@
+import { createPublicKey, verify } from 'node:crypto'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { recoveryMessage } from '../../../src/journal/genesis.ts'
+import { newRecoveryKey } from '../../../src/registry/recovery-key.ts'
+import { systemRandom } from '../../../src/runtime/random.ts'
 import { type Cli, commandLine } from './harness.ts'
-import { type ManagementApi, managementApi, STATUS, user } from './management-api.ts'
+import { CHALLENGE, type ManagementApi, managementApi, STATUS, user } from './management-api.ts'
 
 let cli: Cli
 let api: ManagementApi
@@ -18,7 +22,7 @@ describe('status', () => {
     const { code, out } = await cli.type('status')
     expect(code).toBe(0)
     expect(out).toMatch(/^Cluster harbour \(c{12}\)/)
-    expect(out).toMatch(/^node1 \*\s+rome\s.*connected\s+in sync/m)
+    expect(out).toMatch(/^node1 \*\s+rome\s.*anchor\s+connected\s+in sync/m)
     expect(out).toMatch(/^node2\s+oslo\s.*connected\s+behind\s+12\s+31 ms\s+900 ms ago/m)
     expect(out).toMatch(/^node3\s+lima\s.*away\s+unknown\s+-/m)
     expect(out).not.toContain('cork')
@@ -40,7 +44,9 @@ describe('who belongs', () => {
     const { code, out, err } = await cli.type('invite --ttl 2h')
     expect([code, out]).toEqual([0, 'flotilla1_abc\n'])
     expect(err).toContain('flotilla join flotilla1_abc --serve')
-    expect(api.changes).toEqual([{ request: 'POST /cluster/invites', body: { ttl_seconds: 7200 } }])
+    expect(api.changes).toEqual([
+      { request: 'POST /cluster/invites', body: { ttl_seconds: 7200, role: 'anchor' } },
+    ])
   })
 
   test('--json gives the invitation', async () => {
@@ -48,7 +54,7 @@ describe('who belongs', () => {
       id: 'i1',
       invite: 'flotilla1_abc',
     })
-    expect(api.changes[0]?.body).toEqual({ ttl_seconds: 1800 })
+    expect(api.changes[0]?.body).toEqual({ ttl_seconds: 1800, role: 'anchor' })
   })
 
   test('a lifetime nobody can mean is refused before the node is asked', async () => {
@@ -63,7 +69,7 @@ describe('who belongs', () => {
     async (name) => {
       expect((await cli.type(`evict ${name} --yes`)).code).toBe(0)
       expect(api.changes.map(({ request }) => request)).toEqual([
-        `DELETE /cluster/members/${STATUS.members[2]?.id}`,
+        `POST /cluster/members/${STATUS.members[2]?.id}/eviction`,
       ])
     },
   )
@@ -76,6 +82,72 @@ describe('who belongs', () => {
     expect((await cli.type('evict node1 --yes')).err).toContain('flotilla leave')
     expect((await cli.type('evict node2')).err).toContain('--yes')
     expect(api.changes).toEqual([])
+  })
+
+  test('an invite carries role, term and the wish for a second consent; nonsense is refused before', async () => {
+    const { code, err } = await cli.type('invite --role edge --tenant shop lab --approval --days 7')
+    expect(code).toBe(0)
+    expect(err).toContain('flotilla node approve NAME')
+    await cli.type('invite --role readonly --days forever')
+    expect(api.changes.map(({ body }) => body)).toEqual([
+      { ttl_seconds: 1800, role: 'edge', scope: ['shop', 'lab'], approval: true, days: 7 },
+      { ttl_seconds: 1800, role: 'readonly', days: null },
+    ])
+    expect((await cli.type('invite --role emperor')).code).toBe(2)
+    expect((await cli.type('invite --days 0')).code).toBe(2)
+    expect((await cli.type('invite --days soon')).err).toContain('or forever')
+    expect(api.changes).toHaveLength(2)
+  })
+
+  test('invites are listed, and one that nobody used is withdrawn', async () => {
+    const { out } = await cli.type('invites')
+    expect(out).toMatch(/^i1\s+open\s+node1\s+edge\s+yes\s+30\s+2026-11-23 15:00\s+-$/m)
+    expect(JSON.parse((await cli.type('invites --json')).out)).toHaveLength(1)
+    expect((await cli.type('invite withdraw i1')).out).toBe('Invite i1 is withdrawn.\n')
+    expect(api.changes.map(({ request }) => request)).toEqual(['DELETE /cluster/invites/i1'])
+  })
+
+  test('who evicts a compromised node is shown what it wrote before being asked', async () => {
+    const words = 'evict node3 --compromised --since 2026-11-01 --accept-until 11 --reason stolen'
+    const unsure = await cli.type(words)
+    expect(unsure.code).toBe(2)
+    expect(unsure.err).toMatch(/2026-11-23 09:00:00\s+user\.created\s+name=backdoor\s+node\s+authority 12/)
+    expect(api.changes).toEqual([])
+    expect((await cli.type(`${words} --yes`)).code).toBe(0)
+    expect(api.changes[0]?.body).toEqual({ compromised: true, accept_until: 11, reason: 'stolen' })
+    expect((await cli.type('evict node3 --yes --accept-until later')).code).toBe(2)
+    expect((await cli.type('evict node3 --yes --compromised --since yesterday')).code).toBe(2)
+  })
+
+  test('nodes shows roles and terms; only who waits can be approved', async () => {
+    expect((await cli.type('nodes')).out).toMatch(/^node4\s+cork\s+\S+\s+anchor\s+evicted\s+-$/m)
+    expect((await cli.type('node approve node3')).err).toContain('no member is called node3')
+    expect(api.changes).toEqual([])
+  })
+
+  test('the network key is changed by hand', async () => {
+    expect((await cli.type('network rotate-key')).out).toContain('ffffffffffffffff')
+    expect(api.changes).toEqual([{ request: 'POST /cluster/network-key', body: {} }])
+  })
+
+  test('recovering sends a signature of what the node asked to be signed, and never the key', async () => {
+    const { text, publicKey } = newRecoveryKey(systemRandom)
+    const { code, out, err } = await cli.type('recover admin', { input: `${text}\nGeheim1234` })
+    expect([code, err]).toEqual([0, ''])
+    expect(JSON.stringify(api.changes) + out).not.toContain(text.slice(20, 40))
+    const { signature } = api.changes[1]?.body as { signature: string }
+    const { cluster, user, password_hash: passwordHash, epoch } = CHALLENGE
+    const key = createPublicKey({
+      key: { kty: 'OKP', crv: 'Ed25519', x: Buffer.from(publicKey).toString('base64url') },
+      format: 'jwk',
+    })
+    const message = recoveryMessage({ cluster, user, passwordHash, epoch })
+    expect(verify(null, message, key, Buffer.from(signature, 'base64url'))).toBe(true)
+    const slip = text.replace(/.$/, (last) => (last === 'a' ? 'b' : 'a'))
+    expect((await cli.type('recover admin', { input: `${slip}\nGeheim1234` })).err).toContain(
+      'lost or changed',
+    )
+    expect((await cli.type('recover admin', { input: text })).code).toBe(2)
   })
 
   test('leave tells the node', async () => {

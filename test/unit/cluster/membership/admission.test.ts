@@ -12,7 +12,7 @@ import {
   type AdmissionRequest,
   type InviteRecord,
 } from '../../../../cluster/membership/admission.ts'
-import { AdmissionDesk } from '../../../../cluster/membership/admission-desk.ts'
+import { AdmissionDesk, type IssuedInvite } from '../../../../cluster/membership/admission-desk.ts'
 import { type Invite, readInvite, writeInvite } from '../../../../cluster/membership/invite.ts'
 import { inviteKey, proofOf } from '../../../../cluster/membership/invite-keys.ts'
 import { redeemInvite } from '../../../../cluster/membership/redeem.ts'
@@ -36,6 +36,20 @@ const factsOf = (name: string): NodeFacts => ({
   swarm: [],
   url: null,
   tokenKey: 'k'.repeat(43),
+  sealKey: 's'.repeat(43),
+})
+
+const inviteRow = (record: IssuedInvite, issuer: NodeId): InviteRecord => ({
+  ...record,
+  issuer,
+  created: 'c'.repeat(22),
+  actor: 'node',
+  role: 'anchor',
+  scope: null,
+  approval: false,
+  days: null,
+  withdrawn: false,
+  redeemedBy: null,
 })
 
 /** The journal's promise for one table in memory: each call in its turn, with a pause where the disk is. */
@@ -75,7 +89,13 @@ class SerialLedger implements AdmissionLedger {
 /** A founder with its desk open. The time it believes in can be set. */
 async function founder() {
   const identity = await newIdentity()
-  const genesis = writeGenesis({ name: 'harbour', founder: identity.id, nonce: new Uint8Array(32), time: 1 })
+  const genesis = writeGenesis({
+    name: 'harbour',
+    founder: identity.id,
+    nonce: new Uint8Array(32),
+    time: 1,
+    recovery: new Uint8Array(32),
+  })
   const clusterId = clusterIdOf(genesis)
   const key = networkKey()
   const keyring = new Keyring(key)
@@ -89,22 +109,23 @@ async function founder() {
   const addresses = host.addresses()
   roster.put(host.self, { name: 'first', addresses })
   const member = { id: host.self, name: 'first', site: 'here', addresses, swarm: [], url: null }
-  const admission = { clusterId, clusterName: 'harbour', genesis, networkKey: key, members: [member] }
+  const networkKeys = [{ key, rank: null, leftMs: null }]
+  const admission = { clusterId, clusterName: 'harbour', genesis, networkKeys, members: [member] }
   const ledger = new SerialLedger(admission, roster)
   const path = join(await temporary(), 'invites.json')
   const deskParts = { ...parts, network: host, ledger }
-  const desk = new AdmissionDesk({ clusterId, path }, deskParts)
+  const desk = new AdmissionDesk({ clusterId, clusterName: 'harbour', path }, deskParts)
   await desk.start()
   onTestFinished(() => desk.stop())
   const invite = async (ttlMs?: number) => {
     const { record, text } = await desk.issue(ttlMs)
-    ledger.records.set(record.id, record)
+    ledger.records.set(record.id, inviteRow(record, host.self))
     return { id: record.id, text }
   }
   const restartDesk = async () => {
     await desk.stop()
     for (const id of ledger.records.keys()) keyring.removeInvite(id)
-    const again = new AdmissionDesk({ clusterId, path }, deskParts)
+    const again = new AdmissionDesk({ clusterId, clusterName: 'harbour', path }, deskParts)
     await again.start()
     onTestFinished(() => again.stop())
     return again
@@ -143,7 +164,7 @@ test('a node joins by an invite and is then a member like the others', async () 
   for (const { id, ...facts } of joined.members) own.put(id, facts)
   const newcomer = new Host(
     { clusterId, listen: ['/ip4/127.0.0.1/tcp/0'] },
-    { ...runtime, identity, keyring: new Keyring(joined.networkKey), roster: own },
+    { ...runtime, identity, keyring: new Keyring(...joined.networkKeys.map(({ key }) => key)), roster: own },
   )
   await newcomer.start()
   onTestFinished(() => newcomer.stop())

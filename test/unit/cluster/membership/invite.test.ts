@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { fromBase32, toBase32 } from '../../../../src/runtime/base32.ts'
 import { type Invite, readInvite, writeInvite } from '../../../../cluster/membership/invite.ts'
 import { inviteKey, isProof, proofOf, verifierOf } from '../../../../cluster/membership/invite-keys.ts'
+import { fromBase32, toBase32 } from '../../../../src/runtime/base32.ts'
 import { CLUSTER, newIdentity } from '../network/cast.ts'
 
 async function invite(given: Partial<Invite> = {}): Promise<Invite> {

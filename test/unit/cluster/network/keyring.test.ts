@@ -42,8 +42,7 @@ test('a stream enciphered in pieces of any size equals the cipher run once', () 
 
 test('a listener knows which of its keys a dialler used', async () => {
   const [network, next, invite] = [networkKey(), networkKey(), networkKey()]
-  const listener = new Keyring(network)
-  listener.install(next)
+  const listener = new Keyring(network, next)
   listener.addInvite('i7', invite)
   const with_ = (key: Uint8Array, id: 'network' | `invite:${string}`) => ({
     outbound: () => ({ id, key }),
@@ -63,26 +62,40 @@ test('a dialler with none of the keys is refused after its first bytes', async (
   })
 })
 
-test('at every step of a rotation each node can dial every other', async () => {
+test('while the key is changed each node can dial every other, the one that has not heard of it too', async () => {
   const [old, fresh] = [networkKey(), networkKey()]
-  const nodes = [new Keyring(old), new Keyring(old)] as const
-  const bothWays = async () => {
-    await handshake(nodes[0], nodes[1])
-    await handshake(nodes[1], nodes[0])
-  }
-  for (const step of ['install', 'use', 'remove'] as const)
-    for (const node of nodes) {
-      node[step](step === 'remove' ? old : fresh)
-      await bothWays()
-    }
-  await expect(handshake(new Keyring(old), nodes[0])).rejects.toMatchObject({ code: 'WIRE_KEY_UNKNOWN' })
+  const [ahead, behind] = [new Keyring(old), new Keyring(old)]
+  ahead.replace([fresh, old])
+  await handshake(behind, ahead)
+  await expect(handshake(ahead, behind)).rejects.toMatchObject({ code: 'WIRE_KEY_UNKNOWN' })
+  behind.replace([fresh, old])
+  await handshake(ahead, behind)
+  ahead.replace([fresh])
+  await handshake(behind, ahead)
+  await expect(handshake(new Keyring(old), ahead)).rejects.toMatchObject({ code: 'WIRE_KEY_UNKNOWN' })
 })
 
-test('the key in use cannot be removed, nor a key of a wrong length installed', () => {
-  const key = networkKey()
-  const keyring = new Keyring(key)
-  expect(() => keyring.remove(key)).toThrow(expect.objectContaining({ code: 'KEYRING_IN_USE' }))
-  expect(() => keyring.install(new Uint8Array(31))).toThrow(
+test('a peer that hangs up on a key is dialled with the one before it, until all were tried', () => {
+  const [first, second, third] = [networkKey(), networkKey(), networkKey()]
+  const keyring = new Keyring(third, second, first)
+  const used = (peer?: string) =>
+    [third, second, first].findIndex((key) =>
+      key.every((byte, at) => byte === keyring.outbound(peer).key[at]),
+    )
+  expect(used('away')).toBe(0)
+  expect(keyring.refused('away')).toBe(true)
+  expect([used('away'), used('here'), used()]).toEqual([1, 0, 0])
+  expect([keyring.refused('away'), used('away')]).toEqual([true, 2])
+  expect([keyring.refused('away'), used('away')]).toEqual([false, 0])
+  keyring.refused('away')
+  keyring.replace([third, second])
+  expect(used('away')).toBe(0)
+})
+
+test('a keyring is never empty, nor holds a key of a wrong length', () => {
+  const keyring = new Keyring(networkKey())
+  expect(() => keyring.replace([])).toThrow(expect.objectContaining({ code: 'KEYRING_EMPTY' }))
+  expect(() => keyring.replace([new Uint8Array(31)])).toThrow(
     expect.objectContaining({ code: 'KEYRING_KEY_INVALID' }),
   )
 })

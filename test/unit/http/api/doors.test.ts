@@ -36,6 +36,11 @@ const topology: Topology = {
   invite: async ({ ttlSeconds }: InviteRequest) => ({ id: 'i', invite: `for ${ttlSeconds}`, expiresAt: 'x' }),
   evict: async (id) => void asked.push(`evict ${id}`),
   leave: async () => void asked.push('leave'),
+  invites: async () => [],
+  withdrawInvite: async (id) => void asked.push(`withdraw ${id}`),
+  approve: async (id) => void asked.push(`approve ${id}`),
+  review: async (node) => ({ node, name: node, logs: {}, ops: [], truncated: false }),
+  rotateNetworkKey: async () => '0'.repeat(16),
 }
 const boss = { as: 'admin', password: ADMIN_PASSWORD }
 
