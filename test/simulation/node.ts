@@ -99,7 +99,7 @@ export class SimNode {
       clock,
       log,
     })
-    const tables = new TableRoster(journal)
+    const tables = new TableRoster(journal, { clock, timers })
     const roster = new SeededRoster(tables, id, this.#parts.seeds)
     const network = new SimNetwork(id, wire, roster, life)
     const replication = new Replication({ journal, network, roster, clock, timers, random, log })

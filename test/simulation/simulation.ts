@@ -172,7 +172,12 @@ export class Simulation {
     }
     if (wait !== undefined) world.fail('I10 nodes agree soon after all faults are over', wait)
     this.#oracle.holdBounds(members(), { blocks: PARKED_BLOCKS_MAX, bytes: PARKED_BYTES_MAX })
-    await this.#oracle.holdFinally(members())
+    if (world.violation) return
+    try {
+      await this.#oracle.holdFinally(members())
+    } catch (error) {
+      world.fail('what is on disk can be read', describe(error))
+    }
   }
 
   /** Whom the cluster owes something: who lies, or was thrown out and may not have heard of it, is left alone. */
@@ -277,5 +282,6 @@ function factsOf(name: string) {
 }
 
 function seedOf(id: string, name: string): Member {
-  return { id, name, site: name, state: 'member', addresses: [], swarm: [], url: null }
+  const standing = { role: 'anchor', notAfter: null, sealKey: null, admittedBy: null } as const
+  return { id, name, site: name, state: 'member', addresses: [], swarm: [], url: null, ...standing }
 }
