@@ -1,11 +1,9 @@
-import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { ChaosCluster } from './chaos/cluster.ts'
 import { removeLeftovers, removeOwn } from './chaos/leftovers.ts'
 import { requirements } from './chaos/requirements.ts'
 import { runSchedule } from './chaos/schedule.ts'
 
-const PROGRAM = join(import.meta.dirname, '../../bin/flotilla.js')
 const SECONDS = 15
 /** The first ends with administrators who fight, the second does not. */
 const SEEDS = [3, 4]
@@ -18,7 +16,7 @@ test.skipIf(!tools)(
   async ({ signal }) => {
     if (!tools) return
     removeLeftovers()
-    const cluster = await ChaosCluster.start({ ...tools, program: PROGRAM, seed: 'test' })
+    const cluster = await ChaosCluster.start({ ...tools, seed: 'test' })
     try {
       for (const seed of SEEDS) {
         const result = await runSchedule(cluster, { seed, seconds: SECONDS, abort: signal })

@@ -8,6 +8,7 @@ import { ChaosNode, PORTS } from './node.ts'
 import { RelayProcess } from './relay-process.ts'
 import { SmallDisk } from './small-disk.ts'
 
+const PROGRAM = join(import.meta.dirname, '../../../bin/flotilla.js')
 export const NODES = 5
 /** Which node's data lies on the disk that runs full. */
 export const SMALL = NODES - 1
@@ -33,8 +34,13 @@ export class ChaosCluster {
   readonly disk: SmallDisk
   readonly nodes: readonly ChaosNode[]
   readonly admin: Account
+  /** The nodes run this tree, so that its own code can read what they wrote. */
+  readonly isOurs: boolean
 
-  private constructor(parts: Pick<ChaosCluster, 'root' | 'network' | 'relay' | 'disk' | 'nodes' | 'admin'>) {
+  private constructor(
+    parts: Pick<ChaosCluster, 'root' | 'network' | 'relay' | 'disk' | 'nodes' | 'admin' | 'isOurs'>,
+  ) {
+    this.isOurs = parts.isOurs
     this.root = parts.root
     this.network = parts.network
     this.relay = parts.relay
@@ -43,7 +49,12 @@ export class ChaosCluster {
     this.admin = parts.admin
   }
 
-  static async start(parts: { program: string; faketime: string; seed: string }): Promise<ChaosCluster> {
+  /** @param parts.program another build's `bin/flotilla.js`; this tree's where none is given */
+  static async start(parts: {
+    program?: string | undefined
+    faketime: string
+    seed: string
+  }): Promise<ChaosCluster> {
     const root = await mkdtemp(join(tmpdir(), `${FOLDER}${process.pid}-`))
     const network = await Network.create(NODES)
     const relay = await RelayProcess.start({
@@ -53,7 +64,14 @@ export class ChaosCluster {
     })
     const disk = new SmallDisk(join(root, `n${SMALL + 1}`))
     const nodes = network.places.map(
-      (place) => new ChaosNode({ ...parts, name: `n${place.index + 1}`, place, root }),
+      (place) =>
+        new ChaosNode({
+          ...parts,
+          program: parts.program ?? PROGRAM,
+          name: `n${place.index + 1}`,
+          place,
+          root,
+        }),
     )
     for (const node of nodes) await mkdir(join(root, node.name))
     await disk.mount()
@@ -66,7 +84,7 @@ export class ChaosCluster {
       await node.json('join', invite)
       await node.start()
     }
-    return new ChaosCluster({ root, network, relay, disk, nodes, admin })
+    return new ChaosCluster({ root, network, relay, disk, nodes, admin, isOurs: parts.program === undefined })
   }
 
   /** Waits until all state hashes are equal, `patienceMs` at most. */

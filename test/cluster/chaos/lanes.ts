@@ -8,7 +8,7 @@ import { type Result, runSchedule } from './schedule.ts'
 const SCHEDULES_PER_CLUSTER = 10
 
 export interface LanesParts {
-  readonly program: string
+  readonly program?: string | undefined
   readonly faketime: string
   readonly seeds: readonly number[]
   readonly seconds: number

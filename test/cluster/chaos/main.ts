@@ -2,17 +2,15 @@
  * `npm run chaos -- --schedules N --seconds 30 [--from S] [--lanes 2] [--results FILE]`
  *
  * Five real nodes, a seeded nemesis, people at work, and checkers named after the promises. With --results a
- * line is kept for every schedule that held, and those are not run again; with --histories DIR all calls are kept.
+ * line is kept for every schedule that held, and those are not run again; with --histories DIR all calls are kept;
+ * --program is another build's bin/flotilla.js.
  */
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { runLanes } from './lanes.ts'
 import { removeLeftovers, removeOwn } from './leftovers.ts'
 import { requirements } from './requirements.ts'
 import type { Result } from './schedule.ts'
-
-const PROGRAM = join(import.meta.dirname, '../../../bin/flotilla.js')
 
 const { values } = parseArgs({
   options: {
@@ -22,7 +20,7 @@ const { values } = parseArgs({
     lanes: { type: 'string', default: '1' },
     results: { type: 'string' },
     histories: { type: 'string' },
-    program: { type: 'string', default: PROGRAM },
+    program: { type: 'string' },
   },
 })
 const [schedules, seconds, from, lanes] = [values.schedules, values.seconds, values.from, values.lanes].map(

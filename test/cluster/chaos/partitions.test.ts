@@ -13,15 +13,19 @@ function heard(ways: readonly Way[]): number[] {
   )
 }
 
+function sorted(counts: readonly number[]): string {
+  return counts.toSorted((a, b) => a - b).join('')
+}
+
 const shapes: readonly (readonly [Partition, (ways: readonly Way[]) => boolean])[] = [
-  ['isolate', (ways) => heard(ways).toSorted().join('') === '14444'],
-  ['halves', (ways) => heard(ways).toSorted().join('') === '22333'],
+  ['isolate', (ways) => sorted(heard(ways)) === '14444'],
+  ['halves', (ways) => sorted(heard(ways)) === '22333'],
   ['shatter', (ways) => heard(ways).join('') === '11111'],
-  ['bridge', (ways) => heard(ways).toSorted().join('') === '33335'],
+  ['bridge', (ways) => sorted(heard(ways)) === '33335'],
   ['majorityRing', (ways) => heard(ways).join('') === '33333'],
-  ['oneWay', (ways) => ways.length === 1 && heard(ways).toSorted().join('') === '45555'],
-  ['deaf', (ways) => heard(ways).toSorted().join('') === '15555'],
-  ['mute', (ways) => heard(ways).toSorted().join('') === '44445'],
+  ['oneWay', (ways) => ways.length === 1 && sorted(heard(ways)) === '45555'],
+  ['deaf', (ways) => sorted(heard(ways)) === '15555'],
+  ['mute', (ways) => sorted(heard(ways)) === '44445'],
 ]
 
 test.each(shapes)('%s cuts what its name says, whatever the seed', (name, fits) => {
@@ -38,7 +42,6 @@ test('in a majority ring no two hear the same', () => {
     ways
       .filter(({ to }) => to === node)
       .map(({ from }) => from)
-      .sort()
       .join(),
   )
   expect(new Set(views).size).toBe(NODES.length)

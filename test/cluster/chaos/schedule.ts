@@ -44,7 +44,7 @@ export async function runSchedule(
     await Promise.all([nemesis.rage(storm), workload.work(storm)])
     abort.throwIfAborted()
     const parts = { cluster, history, workload, random: random.fork('settling') }
-    const ending = await settle(parts, seed % DUEL_EVERY === 0)
+    const ending = await settle(parts, { duel: seed % DUEL_EVERY === 0 })
     const violations = check(history.calls, ending)
     for (const violation of violations) history.note({ violation })
     if (violations.length === 0 && histories === undefined) await rm(file)

@@ -28,7 +28,7 @@ interface Parts {
 }
 
 /** What stands when the faults are over: measured here, judged by the checkers. */
-export async function settle(parts: Parts, duel: boolean): Promise<Ending> {
+export async function settle(parts: Parts, { duel }: { duel: boolean }): Promise<Ending> {
   const { cluster, history } = parts
   for (const node of cluster.nodes) if (!node.runs) await node.start().catch(() => {})
   const agreement = await cluster.agreement(PATIENCE_MS)
@@ -38,14 +38,13 @@ export async function settle(parts: Parts, duel: boolean): Promise<Ending> {
   await finalReads(parts)
   history.phase = 'storm'
   const adminsAfterDuel = duel ? await fightAmongAdmins(parts) : undefined
-  const reference =
-    (await cluster.agreement(PATIENCE_MS)).agreed &&
-    (await compareWithReference(parts.random.pick(cluster.nodes)))
+  const comparable = cluster.isOurs && (await cluster.agreement(PATIENCE_MS)).agreed
+  const reference = comparable ? await compareWithReference(parts.random.pick(cluster.nodes)) : undefined
   const ending: Ending = {
     agreement,
     writes,
     adminsAfterDuel,
-    reference: reference || undefined,
+    reference,
     crashes: cluster.nodes.flatMap((node) => node.crashes.splice(0)),
     logLines: (await Promise.all(cluster.nodes.map(complaints))).flat(),
   }
@@ -149,9 +148,9 @@ async function fightAmongAdmins({ cluster, history, random }: Parts): Promise<re
   if (!seed || !rival) return undefined
   for (const { id } of rest) await set(here, id, false)
   if (!(await cluster.agreement(PATIENCE_MS)).agreed) return undefined
-  const others5 = cluster.nodes.filter((node) => node !== here).map(({ place }) => place.index)
+  const apart = cluster.nodes.filter((node) => node !== here).map(({ place }) => place.index)
   history.fault('duel', `${here.name} against ${there.name}`)
-  await cluster.network.cut(others5.flatMap((other) => both(here.place.index, other)))
+  await cluster.network.cut(apart.flatMap((other) => both(here.place.index, other)))
   const statuses = [await set(here, seed.id, false), await set(there, rival.id, false)]
   await cluster.network.cut([])
   history.fault('duel', `over: ${statuses.join(' ')}`)
