@@ -16,8 +16,8 @@ const suites: Readonly<Record<string, Readonly<Record<string, (scale: Scale) => 
 
 /** What this file runs as in processes that a bench starts; see part.ts. */
 const parts: Readonly<Record<string, (...args: string[]) => Promise<void>>> = {
-  peer: (kind, directory, cluster) => servePeer(kind as Kind, directory as string, cluster as string),
-  restart: (directory, cluster) => serveRestart(directory as string, cluster as string),
+  peer: (kind, directory, cluster) => servePeer(kind as Kind, directory, cluster),
+  restart: (directory, cluster) => serveRestart(directory, cluster),
 }
 
 const say = (line: string) => process.stdout.write(`${line}\n`)

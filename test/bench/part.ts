@@ -63,17 +63,18 @@ export async function startPart(name: string, ...args: string[]): Promise<Part> 
 /** Runs this process as a part: answers calls until whoever started it lets go. */
 export async function serveCalls(calls: Calls, close: () => Promise<void>): Promise<void> {
   const tell = (answer: Answer) => process.send?.(answer)
-  process.on('message', async ({ id, name, args }: Question) => {
+  const answer = async ({ id, name, args }: Question): Promise<void> => {
     try {
       const call = calls[name] as (...args: unknown[]) => unknown
       tell({ id, value: await call(...args) })
     } catch (error) {
       tell({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) })
     }
-  })
-  process.once('disconnect', async () => {
-    await close().catch(() => {})
-    process.exit(0)
+  }
+  process.on('message', (question: Question) => void answer(question))
+  process.once('disconnect', () => {
+    const leave = () => process.exit(0)
+    close().then(leave, leave)
   })
   tell({ id: 0 })
 }

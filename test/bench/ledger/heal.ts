@@ -22,7 +22,9 @@ async function measure(kind: Kind, directory: string, each: number): Promise<num
       return true
     }
     while (!(await parted())) await new Promise((resolve) => setTimeout(resolve, 50))
-    await Promise.all([left, right].map(([first], n) => first?.call('burst', each, 64, `half-${n}`)))
+    await Promise.all(
+      [left, right].map(([first], n) => (first as RemotePeer).call('burst', each, 64, `half-${n}`)),
+    )
     for (const half of [left, right]) await untilEqual(half, PATIENCE_MS)
     const startedAt = performance.now()
     await link(left, right, 'meet')

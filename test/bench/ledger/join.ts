@@ -72,15 +72,23 @@ async function ours(ops: number, together: number): Promise<Joined> {
     const place = joinPath(directory, 'provider')
     await cp(store.directory, place, { recursive: true })
     const provider = await RemotePeer.start('ours', place, store.cluster)
-    return newcomer('ours', provider, directory).finally(() => provider.stop())
+    try {
+      return await newcomer('ours', provider, directory)
+    } finally {
+      await provider.stop()
+    }
   })
 }
 
 async function stock(ops: number): Promise<Joined> {
   return inScratch(async (directory) => {
     const provider = await RemotePeer.start('stock', joinPath(directory, 'provider'))
-    await provider.call('burst', ops, 1, 'op')
-    return newcomer('stock', provider, directory).finally(() => provider.stop())
+    try {
+      await provider.call('burst', ops, 1, 'op')
+      return await newcomer('stock', provider, directory)
+    } finally {
+      await provider.stop()
+    }
   })
 }
 

@@ -59,10 +59,9 @@ export class RemotePeer {
 /** The part's side. */
 export async function servePeer(kind: Kind, directory: string, cluster: string): Promise<void> {
   const peer = await (kind === 'ours' ? startOurPeer : startStockPeer)(directory, cluster)
-  const { close, ...calls } = peer
   await serveCalls(
     {
-      ...calls,
+      ...peer,
       /** @returns milliseconds */
       burst: (total: number, many: number, prefix: string) =>
         callers(many, total, (n) => peer.put(`${prefix}-${n}`)),
@@ -77,7 +76,7 @@ export async function servePeer(kind: Kind, directory: string, cluster: string):
       },
       memory: () => ({ rss: process.memoryUsage.rss(), peak: peakRss() }),
     },
-    close,
+    () => peer.close(),
   )
 }
 

@@ -86,12 +86,12 @@ function micro(samples: readonly number[]): string {
 async function stockReads(ops: number): Promise<{ opened: string; read: string }> {
   return inScratch(async (directory) => {
     const before = await startStock(join(directory, 'stock'))
-    const { address, put } = await before.open('bench')
-    for (let n = 0; n < ops; n++) await put(`op-${n}`, digestFor(`op-${n}`))
+    const written = await before.open('bench')
+    for (let n = 0; n < ops; n++) await written.put(`op-${n}`, digestFor(`op-${n}`))
     await before.close()
     const after = await startStock(join(directory, 'stock'))
     const startedAt = performance.now()
-    const db = await after.open(address)
+    const db = await after.open(written.address)
     await db.get(`op-${ops - 1}`)
     const openedMs = performance.now() - startedAt
     const samples: number[] = []
