@@ -1,7 +1,7 @@
 import { isIPv6 } from 'node:net'
 import { LRUCache } from 'lru-cache'
 import { Fault } from '../errors.ts'
-import { foldName } from '../journal/reduce/users.ts'
+import { foldName } from '../journal/names.ts'
 import type { Clock } from '../runtime/clock.ts'
 import {
   LOGIN_BLOCK_FIRST_MS,

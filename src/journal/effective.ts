@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Tables } from './journal.ts'
-import { claimKey, foldName } from './reduce/users.ts'
+import { claimKey, foldName } from './names.ts'
 import { allAgree, winner } from './register.ts'
 import type { Claim, ProjectRow, RoleId, UserRow } from './rows.ts'
 

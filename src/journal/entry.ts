@@ -2,7 +2,7 @@ import { decode, encode } from 'cborg'
 import { z } from 'zod'
 import { Fault } from '../errors.ts'
 import { DEPTH_MAX, ENTRY_BYTES_MAX, ENTRY_OPS_MAX } from '../limits.ts'
-import { type Entry, type Lane, parseFeedId } from './op.ts'
+import { type Entry, isLane, type Lane, parseFeedId } from './op.ts'
 
 const count = z.number().int().min(1).max(DEPTH_MAX)
 
@@ -20,10 +20,12 @@ const frontier = z.record(z.string().max(200), count).superRefine((value, contex
 const entrySchema = z.strictObject({
   format: z.literal(1),
   cluster: z.string().min(1).max(100),
-  lane: z.custom<Lane>(
-    (value) => typeof value === 'string' && /^(authority|catalog\/[a-z0-9-]{1,64})$/.test(value),
-  ),
+  lane: z.custom<Lane>((value) => typeof value === 'string' && isLane(value)),
   author: z.string().min(1).max(100),
+  life: z
+    .string()
+    .regex(/^[a-z0-9]{1,16}$/)
+    .optional(),
   seq: count,
   depth: count,
   time: z.number().int().min(0).max(DEPTH_MAX),
@@ -52,7 +54,7 @@ export function decodeEntry(bytes: Uint8Array): Entry {
     throw new Fault('ENTRY_INVALID', 'the entry is larger than the bound', { bytes: bytes.length })
   }
   try {
-    return entrySchema.parse(decode(bytes, { rejectDuplicateMapKeys: true }))
+    return entrySchema.parse(decode(bytes, { rejectDuplicateMapKeys: true })) as Entry
   } catch (error) {
     throw new Fault('ENTRY_INVALID', 'the bytes are no entry of this cluster’s form', {}, error)
   }

@@ -14,6 +14,8 @@ const genesisSchema = z.strictObject({
   /** 32 random bytes: two clusters of the same name and founder are still two. */
   nonce: bytes,
   time: z.number().int().min(0),
+  /** Ed25519 public key, 32 bytes, of the recovery key shown once when the cluster was made. */
+  recovery: bytes.refine((key) => key.length === 32, 'a key has 32 bytes'),
 })
 
 export type Genesis = z.infer<typeof genesisSchema>
@@ -36,6 +38,17 @@ export function clusterIdOf(genesis: Uint8Array): string {
   return createHash('sha256').update(genesis).digest('hex')
 }
 
+/** What the recovery key signs: the account it gives back, and nothing that could serve another cluster. */
+export function recoveryMessage(recovery: {
+  cluster: string
+  user: string
+  passwordHash: string
+  epoch: number
+}): Uint8Array {
+  const { cluster, user, passwordHash, epoch } = recovery
+  return encode(['flotilla recovery 1', cluster, user, passwordHash, epoch])
+}
+
 /** The first ops of a cluster: the genesis, and the founder's own admission. */
 export function foundingOps(genesis: Uint8Array, founder: string, facts: NodeFacts): NewOp[] {
   return [
@@ -46,6 +59,7 @@ export function foundingOps(genesis: Uint8Array, founder: string, facts: NodeFac
         node: founder,
         facts: { ...facts, addresses: [...facts.addresses], swarm: [...facts.swarm] },
         invite: null,
+        notAfter: null,
       },
       'node',
     ),

@@ -2,6 +2,7 @@
 export interface KeyValue {
   /** Synchronous on purpose: plans and the reducer run without a gap another writer could use. */
   get(key: string): Uint8Array | undefined
+  /** The rows as they stand at the call, however late they are read. */
   range(bounds: KeyRange): AsyncIterable<readonly [string, Uint8Array]>
   /** All of it or nothing, on stable storage (fsync) when the promise resolves. */
   write(batch: readonly Write[]): Promise<void>

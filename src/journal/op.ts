@@ -1,27 +1,78 @@
 import { createHash } from 'node:crypto'
 
 /**
- * Records live in lanes, each with one feed per writing node: `authority` for who may do what,
- * `catalog/<tenant>` for what is in the repositories.
+ * Records live in lanes, each with its own feeds, replicated and pruned by itself: `authority` for who may do
+ * what, `catalog/<tenant>` for what is in the repositories, `verdicts/<tenant>` for what scanners found,
+ * `trail/<tenant>/<yyyy-mm>` for what happened in a month.
  */
-export type Lane = 'authority' | `catalog/${string}`
+export type Lane = 'authority' | `${'catalog' | 'verdicts'}/${string}` | `trail/${string}/${string}`
+export type LaneFamily = 'authority' | 'catalog' | 'verdicts' | 'trail'
 
 export const AUTHORITY: Lane = 'authority'
-/** Until tenants exist there is one, and its catalog lane has this name. */
-export const CATALOG: Lane = 'catalog/system'
+/** Until tenants exist there is one, and its lanes have this name. */
+export const TENANT = 'system'
+export const CATALOG: Lane = `catalog/${TENANT}`
+export const VERDICTS: Lane = `verdicts/${TENANT}`
 
-/** One node's entries in one lane: `<lane>@<node id>`. */
-export type FeedId = string
+const LANE = /^(?:authority|(?:catalog|verdicts)\/[a-z0-9-]{1,64}|trail\/[a-z0-9-]{1,64}\/\d{4}-\d{2})$/
 
-export function feedId(lane: Lane, author: string): FeedId {
-  return `${lane}@${author}`
+export function isLane(text: string): text is Lane {
+  return LANE.test(text)
 }
 
+export function familyOf(lane: Lane): LaneFamily {
+  return lane.split('/')[0] as LaneFamily
+}
+
+/** The tenant a lane belongs to; undefined for the authority's. */
+export function tenantOf(lane: Lane): string | undefined {
+  return lane.split('/')[1]
+}
+
+/** The lane of a month's trail. @param time milliseconds since 1970 */
+export function trailLane(tenant: string, time: number): Lane {
+  return `trail/${tenant}/${new Date(time).toISOString().slice(0, 7)}` as Lane
+}
+
+/**
+ * One node's entries in one lane: `<lane>@<node id>`. A node that came back without knowing all it had written
+ * goes on in a feed of its own, `<lane>@<node id>.<incarnation>`, so that no number is ever used twice.
+ */
+export type FeedId = string
+
+/** The first incarnation, which feeds do not name. */
+export const FIRST_LIFE = ''
+
+export function feedId(lane: Lane, author: string, life = FIRST_LIFE): FeedId {
+  return life === FIRST_LIFE ? `${lane}@${author}` : `${lane}@${author}.${life}`
+}
+
+export function feedOf({ lane, author, life }: Pick<Entry, 'lane' | 'author' | 'life'>): FeedId {
+  return feedId(lane, author, life)
+}
+
+const FEED = /^([a-z0-9/-]+)@([A-Za-z0-9]{1,100})(?:\.([a-z0-9]{1,16}))?$/
+
+export interface FeedName {
+  readonly lane: Lane
+  readonly author: string
+  readonly life: string
+}
+
+/** Feed ids are asked about all the time, and there are few. */
+const parsed = new Map<FeedId, FeedName>()
+const PARSED_MAX = 10_000
+
 /** @throws RangeError when the text is no feed id */
-export function parseFeedId(feed: FeedId): { lane: Lane; author: string } {
-  const at = feed.lastIndexOf('@')
-  if (at <= 0) throw new RangeError(`not a feed id: ${feed}`)
-  return { lane: feed.slice(0, at) as Lane, author: feed.slice(at + 1) }
+export function parseFeedId(feed: FeedId): FeedName {
+  const known = parsed.get(feed)
+  if (known) return known
+  const [, lane = '', author = '', life = FIRST_LIFE] = FEED.exec(feed) ?? []
+  if (!isLane(lane)) throw new RangeError(`not a feed id: ${feed}`)
+  const name = { lane, author, life }
+  if (parsed.size >= PARSED_MAX) parsed.clear()
+  parsed.set(feed, name)
+  return name
 }
 
 /** How far each feed is known: everything up to and including that sequence number. Absent means 0. */
@@ -60,6 +111,8 @@ export interface Entry {
   readonly cluster: string
   readonly lane: Lane
   readonly author: string
+  /** The author's incarnation; absent in its first. */
+  readonly life?: string
   /** Gapless from 1 in its feed. */
   readonly seq: number
   /** 1 + the greatest depth among what this entry has seen. */
@@ -81,6 +134,11 @@ export interface Op extends WrittenOp {
   readonly time: number
   /** The whole frontier the author had applied before this entry. */
   readonly past: Frontier
+}
+
+/** Whether `frontier` reaches what stands at `dot`. */
+export function reaches(frontier: Frontier, dot: Pick<Dot, 'feed' | 'seq'>): boolean {
+  return (frontier[dot.feed] ?? 0) >= dot.seq
 }
 
 /** Whether the author of `op` had seen what stands at `dot`. */

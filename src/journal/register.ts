@@ -1,18 +1,27 @@
 import { byDepthThenId, hasSeen, type Op } from './op.ts'
 import type { Claim, Register, Sibling } from './rows.ts'
 
-function sibling<T>(op: Op, value: T): Sibling<T> {
+/** What of an op a register keeps or asks. */
+type Writing = Pick<Op, 'id' | 'dot' | 'depth' | 'actor' | 'time' | 'past'>
+
+function sibling<T>(op: Writing, value: T): Sibling<T> {
   return { id: op.id, dot: op.dot, depth: op.depth, actor: op.actor, time: op.time, value }
 }
 
 /** The register after `op` wrote `value`: what the op had seen gives way, what it had not stays beside it. */
-export function assign<T>(register: Register<T>, op: Op, value: T): Register<T> {
+export function assign<T>(register: Register<T>, op: Writing, value: T): Register<T> {
+  if (register.some(({ dot }) => comesLater(dot, op.dot))) return register
   return [...erase(register, op), sibling(op, value)].sort((a, b) => byDepthThenId(b, a))
 }
 
 /** The register after `op` removed what it had seen. */
-export function erase<T>(register: Register<T>, op: Op): Register<T> {
+export function erase<T>(register: Register<T>, op: Writing): Register<T> {
   return register.filter((one) => !hasSeen(op, one.dot))
+}
+
+/** Of one entry, whose ops know of those before them, and may yet be told in any order: they have one depth. */
+function comesLater(a: Writing['dot'], b: Writing['dot']): boolean {
+  return a.feed === b.feed && a.seq === b.seq && a.index > b.index
 }
 
 /** The winning value; undefined when nothing lives. */

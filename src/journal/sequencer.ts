@@ -1,41 +1,30 @@
 import { decode, encode } from 'cborg'
 import { Fault } from '../errors.ts'
-import { COMMIT_QUEUE_MAX, ENTRY_BYTES_MAX, ENTRY_OPS_MAX, OP_BYTES_MAX } from '../limits.ts'
+import { COMMIT_QUEUE_MAX } from '../limits.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { encodeEntry } from './entry.ts'
+import type { Archive, CheckedEntry, FeedLog } from './feed-log.ts'
+import { Group } from './group.ts'
 import type { Committed, TableChange, Tables } from './journal.ts'
 import type { KeyValue, Write } from './key-value.ts'
-import { isKind, kinds } from './kinds.ts'
 import {
-  type Dot,
+  AUTHORITY,
   type Entry,
   type FeedId,
+  FIRST_LIFE,
   type Frontier,
   feedId,
+  feedOf,
   type Lane,
+  type LaneFamily,
   type NewOp,
   opId,
   parseFeedId,
-  type WrittenOp,
 } from './op.ts'
-import { reduce } from './reduce/reduce.ts'
+import { reduce } from './reduce.ts'
+import { Reviews } from './reviews.ts'
 import type { FeedState } from './rows.ts'
 import { type Draft, TableStore } from './table-store.ts'
-
-/** Where signed entries live. The replicated journal keeps an OrbitDB log per feed, a single node plain rows. */
-export interface FeedLog {
-  /**
-   * Signs the entry and writes it together with `writes` in one synced batch; durable when it resolves.
-   * Called by the sequencer alone, one call at a time.
-   */
-  append(entry: Entry, bytes: Uint8Array, writes: readonly Write[]): Promise<void>
-}
-
-/** An entry from elsewhere whose signature and chain have been checked, with the log's own rows for it. */
-export interface CheckedEntry {
-  readonly entry: Entry
-  readonly writes: readonly Write[]
-}
 
 export interface Applied {
   readonly entries: readonly Entry[]
@@ -44,6 +33,16 @@ export interface Applied {
   readonly changes: readonly TableChange[]
 }
 
+/** The tables and the feeds of one moment. */
+export interface Moment {
+  readonly frontier: Frontier
+  feed(feed: FeedId): FeedState
+  hashOf(family: LaneFamily): string
+}
+
+/** Something that wants the writer to itself for a while. */
+type Turn = () => Promise<void>
+
 interface Plan {
   readonly lane: Lane
   readonly plan: (tables: Pick<Tables, 'get'>) => readonly NewOp[]
@@ -51,14 +50,18 @@ interface Plan {
   readonly reject: (error: unknown) => void
 }
 
-interface Arrival {
-  readonly entries: readonly CheckedEntry[]
-  readonly resolve: (applied: number) => void
-  readonly reject: (error: unknown) => void
+export interface SequencerParts {
+  readonly store: KeyValue
+  readonly log: FeedLog
+  readonly archive: Archive
+  readonly clock: Clock
+  readonly node: string
+  readonly cluster: string
+  /** The node's incarnation: which of its feeds it goes on with. */
+  readonly life?: string
+  /** Feeds that go no further here: what others have seen of them is not waited for. */
+  readonly excused?: (feed: FeedId) => boolean
 }
-
-/** Opening and closing bytes of an entry beside its ops and what it has seen. */
-const ENVELOPE_BYTES = 1024
 
 /**
  * The one writer of the tables: local plans and entries from elsewhere go through here one group at a time,
@@ -66,47 +69,54 @@ const ENVELOPE_BYTES = 1024
  */
 export class Sequencer {
   readonly tables: TableStore
-  readonly #store: KeyValue
-  readonly #log: FeedLog
-  readonly #clock: Clock
-  readonly #node: string
-  readonly #cluster: string
+  readonly #parts: SequencerParts
   readonly #excused: (feed: FeedId) => boolean
   readonly #feeds = new Map<FeedId, FeedState>()
   readonly #listeners = new Set<(applied: Applied) => void>()
+  readonly #reviews: Reviews
+  #life: string
   #plans: Plan[] = []
-  #arrivals: Arrival[] = []
+  #turns: Turn[] = []
   #running: Promise<void> | undefined
   #closed = false
 
-  /** @param parts.excused feeds that go no further here: what others have seen of them is not waited for */
-  constructor(parts: {
-    store: KeyValue
-    log: FeedLog
-    clock: Clock
-    node: string
-    cluster: string
-    excused?: (feed: FeedId) => boolean
-  }) {
-    this.#store = parts.store
-    this.#log = parts.log
-    this.#clock = parts.clock
-    this.#node = parts.node
-    this.#cluster = parts.cluster
+  constructor(parts: SequencerParts) {
+    this.#parts = parts
+    this.#life = parts.life ?? FIRST_LIFE
     this.#excused = parts.excused ?? (() => false)
     this.tables = new TableStore(parts.store)
+    const writer = {
+      tables: this.tables,
+      frontier: () => this.frontier(),
+      turn: (change: (draft: Draft) => Promise<Draft>) =>
+        this.#inTurn(async () => this.#persist(await change(this.tables.draft()), new Map(), [], false)),
+    }
+    this.#reviews = new Reviews(writer, parts.archive)
   }
 
   async open(): Promise<void> {
-    for await (const [key, bytes] of this.#store.range({ gte: 'feed/', lt: 'feed0' })) {
+    this.#feeds.clear()
+    for await (const [key, bytes] of this.#parts.store.range({ gte: 'feed/', lt: 'feed0' })) {
       this.#feeds.set(key.slice('feed/'.length), decode(bytes) as FeedState)
     }
+    await this.#reviews.open()
   }
 
   /** Refuses new work and waits for what was taken on. */
   async close(): Promise<void> {
     this.#closed = true
+    await this.#reviews.close()
     await this.#running
+  }
+
+  /** Everything that was to be decided again has been. */
+  async settled(): Promise<void> {
+    await this.#reviews.settled()
+  }
+
+  /** Whether something applied here waits to be decided again. */
+  get isReviewing(): boolean {
+    return !this.#reviews.idle
   }
 
   frontier(): Frontier {
@@ -115,6 +125,15 @@ export class Sequencer {
 
   feed(feed: FeedId): FeedState {
     return this.#feeds.get(feed) ?? { seq: 0, depth: 0, seen: {} }
+  }
+
+  get life(): string {
+    return this.#life
+  }
+
+  /** From the next commit on this node writes in feeds of that incarnation. */
+  continueAs(life: string): void {
+    this.#life = life
   }
 
   onApplied(listener: (applied: Applied) => void): () => void {
@@ -138,16 +157,38 @@ export class Sequencer {
    * @returns how many of them were applied; the first that does not fit ends the group
    */
   ingest(entries: readonly CheckedEntry[]): Promise<number> {
-    if (this.#closed) return Promise.reject(new Fault('JOURNAL_CLOSED', 'the node is stopping'))
-    return new Promise((resolve, reject) => {
-      this.#arrivals.push({ entries, resolve, reject })
-      this.#wake()
+    return this.#inTurn(() => this.#take(entries))
+  }
+
+  /**
+   * Runs `look` between two groups, in one piece: what it begins to read then (`KeyValue.range`) is the state of
+   * that moment, whatever is written while it is read.
+   */
+  freeze<T>(look: (moment: Moment) => T): Promise<T> {
+    return this.#inTurn(async () =>
+      look({
+        frontier: this.frontier(),
+        feed: (feed) => this.feed(feed),
+        hashOf: (family) => this.tables.hashOf(family),
+      }),
+    )
+  }
+
+  /** Runs `change` with nothing written beside it. It may write to the store itself; all is read anew afterwards. */
+  replace(change: () => Promise<void>): Promise<void> {
+    return this.#inTurn(async () => {
+      try {
+        await change()
+      } finally {
+        this.tables.reload()
+        await this.open()
+      }
     })
   }
 
   /** Whether `entry` may be applied now; what is missing otherwise. */
   missing(entry: Entry): { feed: FeedId; have: number; need: number } | undefined {
-    const feed = feedId(entry.lane, entry.author)
+    const feed = feedOf(entry)
     const have = this.feed(feed).seq
     if (entry.seq !== have + 1) return { feed, have, need: entry.seq - 1 }
     for (const [seen, need] of Object.entries(entry.seen)) {
@@ -157,6 +198,14 @@ export class Sequencer {
     return undefined
   }
 
+  #inTurn<T>(task: () => Promise<T>): Promise<T> {
+    if (this.#closed) return Promise.reject(new Fault('JOURNAL_CLOSED', 'the node is stopping'))
+    return new Promise((resolve, reject) => {
+      this.#turns.push(() => task().then(resolve, reject))
+      this.#wake()
+    })
+  }
+
   #wake(): void {
     this.#running ??= this.#run()
   }
@@ -164,124 +213,97 @@ export class Sequencer {
   async #run(): Promise<void> {
     // Lets everything asked for in this turn join the first group.
     await Promise.resolve()
-    while (this.#plans.length > 0 || this.#arrivals.length > 0) {
+    while (this.#plans.length > 0 || this.#turns.length > 0) {
       if (this.#plans.length > 0) await this.#runPlans()
-      const arrival = this.#arrivals.shift()
-      if (arrival) await this.#runArrival(arrival)
+      await this.#turns.shift()?.()
     }
     // In the same turn as the last look at the queues, so that nothing queued later is left waiting.
     this.#running = undefined
   }
 
   async #runPlans(): Promise<void> {
+    const { node, cluster, clock, log } = this.#parts
     const lane = (this.#plans[0] as Plan).lane
-    const draft = this.tables.draft()
-    const feed = feedId(lane, this.#node)
+    const feed = feedId(lane, node, this.#life)
     const before = this.feed(feed)
     const past = this.#past(lane)
-    const seen = changed(before.seen, past)
-    const depth = 1 + this.#depthOf(past)
-    const seq = before.seq + 1
-    const time = this.#clock.now()
-    const ops: Entry['ops'][number][] = []
-    const done: { plan: Plan; ids: string[] }[] = []
-    let bytes = ENVELOPE_BYTES + encode(seen).length
-
+    const at = { feed, seq: before.seq + 1, depth: 1 + this.#depthOf(past), time: clock.now() }
+    const group = new Group(
+      { ...at, seen: changed(before.seen, past), past, node, cluster },
+      this.tables.draft(),
+    )
+    const known = this.#authority()
+    const done: { plan: Plan; ids: readonly string[] }[] = []
     while (this.#plans[0]?.lane === lane) {
       const plan = this.#plans[0]
-      const attempt = draft.fork()
       try {
-        const written = plan.plan(attempt).map(writeOp)
-        const size = written.reduce((sum, one) => sum + one.bytes, 0)
-        const full = ops.length + written.length > ENTRY_OPS_MAX || bytes + size > ENTRY_BYTES_MAX
-        if (full && ops.length > 0) break
-        if (full)
-          throw new Fault('OP_TOO_LARGE', 'the change is larger than one entry may be', { bytes: size })
-        const ids = written.map(({ op: one }, offset) => {
-          const dot: Dot = { feed, seq, index: ops.length + offset }
-          const id = opId(dot)
-          reduce(attempt, { ...one, id, dot, depth, time, past, author: this.#node, cluster: this.#cluster })
-          const refused = attempt.get('ineffective', id)
-          if (refused) throw new Fault('OP_REFUSED', `${one.kind}: ${refused.reason}`, { kind: one.kind })
-          return id
-        })
-        draft.take(attempt)
-        ops.push(...written.map(({ op }) => op))
-        bytes += size
+        const ids = group.add(plan.plan, known)
+        if (!ids) break
         done.push({ plan, ids })
       } catch (error) {
         plan.reject(error)
       }
       this.#plans.shift()
     }
-
-    if (ops.length === 0) {
-      for (const { plan, ids } of done) plan.resolve({ ids })
-      return
-    }
-    const entry: Entry = {
-      format: 1,
-      cluster: this.#cluster,
-      lane,
-      author: this.#node,
-      seq,
-      depth,
-      time,
-      seen,
-      ops,
-    }
-    const feeds = new Map([[feed, { seq, depth, seen: past }]])
     try {
-      await this.#persist(draft, feeds, [entry], true, (writes) =>
-        this.#log.append(entry, encodeEntry(entry), writes),
-      )
+      if (group.ops.length > 0) {
+        const entry: Entry = { ...group.entry(lane), ...(this.#life !== FIRST_LIFE && { life: this.#life }) }
+        const states = new Map([[feed, { seq: at.seq, depth: at.depth, seen: past }]])
+        await this.#persist(group.draft, states, [entry], true, (writes) =>
+          log.append(entry, encodeEntry(entry), writes),
+        )
+      }
       for (const { plan, ids } of done) plan.resolve({ ids })
     } catch (error) {
       for (const { plan } of done) plan.reject(error)
     }
   }
 
-  async #runArrival({ entries, resolve, reject }: Arrival): Promise<void> {
+  async #take(entries: readonly CheckedEntry[]): Promise<number> {
     const draft = this.tables.draft()
-    const feeds = new Map<FeedId, FeedState>()
+    const states = new Map<FeedId, FeedState>()
     const applied: Entry[] = []
     const writes: Write[] = []
-    const stateOf = (feed: FeedId) => feeds.get(feed) ?? this.feed(feed)
-    try {
-      for (const { entry, writes: logRows } of entries) {
-        const feed = feedId(entry.lane, entry.author)
-        const before = stateOf(feed)
-        const seenHere = Object.entries(entry.seen).every(
-          ([other, need]) => stateOf(other).seq >= need || this.#excused(other),
-        )
-        if (entry.seq !== before.seq + 1 || !seenHere) break
-        const past = { ...before.seen, ...entry.seen }
-        applyEntry(draft, entry, feed, past)
-        feeds.set(feed, { seq: entry.seq, depth: entry.depth, seen: past })
-        applied.push(entry)
-        writes.push(...logRows)
-      }
-      if (applied.length > 0) {
-        await this.#persist(draft, feeds, applied, false, (rows) => this.#store.write([...writes, ...rows]))
-      }
-      resolve(applied.length)
-    } catch (error) {
-      reject(error)
+    const known = this.#authority()
+    const stateOf = (feed: FeedId) => states.get(feed) ?? this.feed(feed)
+    for (const { entry, writes: logRows } of entries) {
+      const feed = feedOf(entry)
+      const before = stateOf(feed)
+      const seenHere = Object.entries(entry.seen).every(
+        ([other, need]) => stateOf(other).seq >= need || this.#excused(other),
+      )
+      if (entry.seq !== before.seq + 1 || !seenHere) break
+      const past = { ...before.seen, ...entry.seen }
+      applyEntry(draft, entry, past, known)
+      if (entry.lane === AUTHORITY) known[feed] = entry.seq
+      states.set(feed, { seq: entry.seq, depth: entry.depth, seen: past })
+      applied.push(entry)
+      for (const row of logRows) writes.push(row)
     }
+    if (applied.length > 0) {
+      await this.#persist(draft, states, applied, false, (rows) =>
+        this.#parts.store.write([...writes, ...rows]),
+      )
+    }
+    return applied.length
   }
 
   async #persist(
     draft: Draft,
-    feeds: ReadonlyMap<FeedId, FeedState>,
+    states: ReadonlyMap<FeedId, FeedState>,
     entries: readonly Entry[],
     local: boolean,
-    write: (writes: readonly Write[]) => Promise<void>,
+    write: (writes: readonly Write[]) => Promise<void> = (writes) => this.#parts.store.write(writes),
   ): Promise<void> {
     const { writes, changes, apply } = this.tables.prepare(draft)
-    for (const [feed, state] of feeds) writes.push({ type: 'put', key: `feed/${feed}`, value: encode(state) })
-    await write(writes)
-    for (const [feed, state] of feeds) this.#feeds.set(feed, state)
+    for (const [feed, state] of states)
+      writes.push({ type: 'put', key: `feed/${feed}`, value: encode(state) })
+    if (writes.length > 0) await write(writes)
+    for (const [feed, state] of states) this.#feeds.set(feed, state)
     apply()
+    for (const { table, key, row } of changes) {
+      if (table === 'reviews') this.#reviews.changed(key, row !== undefined)
+    }
     for (const listener of this.#listeners) listener({ entries, local, changes })
   }
 
@@ -290,9 +312,15 @@ export class Sequencer {
     const past: Record<FeedId, number> = {}
     for (const [feed, { seq }] of this.#feeds) {
       const other = parseFeedId(feed).lane
-      if (other === lane || other === 'authority') past[feed] = seq
+      if (other === lane || other === AUTHORITY) past[feed] = seq
     }
     return past
+  }
+
+  #authority(): Record<FeedId, number> {
+    const known: Record<FeedId, number> = {}
+    for (const [feed, { seq }] of this.#feeds) if (parseFeedId(feed).lane === AUTHORITY) known[feed] = seq
+    return known
   }
 
   #depthOf(past: Frontier): number {
@@ -301,27 +329,16 @@ export class Sequencer {
 }
 
 /** Applies a whole entry to the draft, op by op. */
-function applyEntry(draft: Draft, entry: Entry, feed: FeedId, past: Frontier): void {
+function applyEntry(draft: Draft, entry: Entry, past: Frontier, known: Frontier): void {
+  const feed = feedOf(entry)
+  const { seq, depth, time, author, cluster } = entry
   entry.ops.forEach((one, index) => {
-    const dot = { feed, seq: entry.seq, index }
-    const { depth, time, author, cluster } = entry
-    reduce(draft, { ...one, id: opId(dot), dot, depth, time, past, author, cluster })
+    const dot = { feed, seq, index }
+    reduce(draft, { ...one, id: opId(dot), dot, depth, time, past, author, cluster }, known)
   })
 }
 
 /** The components of `now` that differ from `before`. */
 function changed(before: Frontier, now: Frontier): Frontier {
   return Object.fromEntries(Object.entries(now).filter(([feed, seq]) => before[feed] !== seq))
-}
-
-/**
- * The op as it will stand in the entry: what is reduced here is what others will decode, so that nothing
- * CBOR leaves out or mends (an ill-formed string, a field that is undefined) can tell two nodes apart.
- */
-function writeOp(op: NewOp): { op: WrittenOp; bytes: number } {
-  const bytes = encode({ ...op, version: isKind(op.kind) ? kinds[op.kind].version : 1 })
-  if (bytes.length > OP_BYTES_MAX) {
-    throw new Fault('OP_TOO_LARGE', 'the record is larger than one op may be', { bytes: bytes.length })
-  }
-  return { op: decode(bytes) as WrittenOp, bytes: bytes.length }
 }

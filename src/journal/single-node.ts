@@ -1,16 +1,20 @@
 import type { Clock } from '../runtime/clock.ts'
+import { decodeEntry } from './entry.ts'
+import type { Archive, FeedLog } from './feed-log.ts'
 import type { Committed, Journal, TableChange, Tables } from './journal.ts'
 import type { KeyValue, Write } from './key-value.ts'
-import { type Entry, type Frontier, feedId, type Lane, type NewOp } from './op.ts'
-import { type FeedLog, Sequencer } from './sequencer.ts'
+import { type Entry, type FeedId, type Frontier, feedOf, type Lane, type NewOp } from './op.ts'
+import { Sequencer } from './sequencer.ts'
+
+const SEQ_DIGITS = 16
 
 /** Key of an entry in the plain log; the number is padded so that keys sort as the feed runs. */
-function entryKey(entry: Entry): string {
-  return `entry/${feedId(entry.lane, entry.author)}/${String(entry.seq).padStart(16, '0')}`
+function entryKey(feed: FeedId, seq: number): string {
+  return `entry/${feed}/${String(seq).padStart(SEQ_DIGITS, '0')}`
 }
 
 /** Entries as plain rows: nobody else reads them, so they are not signed. */
-class PlainLog implements FeedLog {
+class PlainLog implements FeedLog, Archive {
   readonly #store: KeyValue
 
   constructor(store: KeyValue) {
@@ -18,7 +22,19 @@ class PlainLog implements FeedLog {
   }
 
   async append(entry: Entry, bytes: Uint8Array, writes: readonly Write[]): Promise<void> {
-    await this.#store.write([{ type: 'put', key: entryKey(entry), value: bytes }, ...writes])
+    await this.#store.write([
+      { type: 'put', key: entryKey(feedOf(entry), entry.seq), value: bytes },
+      ...writes,
+    ])
+  }
+
+  async *read(feed: FeedId, from: number): AsyncIterable<Entry> {
+    const bounds = { gte: entryKey(feed, from), lt: `entry/${feed}/~` }
+    for await (const [, bytes] of this.#store.range(bounds)) yield decodeEntry(bytes)
+  }
+
+  async base(): Promise<undefined> {
+    return undefined
   }
 }
 
@@ -31,7 +47,8 @@ export class SingleNodeJournal implements Journal {
   constructor(parts: { store: KeyValue; clock: Clock; node: string; cluster: string }) {
     this.node = parts.node
     this.cluster = parts.cluster
-    this.#sequencer = new Sequencer({ ...parts, log: new PlainLog(parts.store) })
+    const log = new PlainLog(parts.store)
+    this.#sequencer = new Sequencer({ ...parts, log, archive: log })
   }
 
   get tables(): Tables {

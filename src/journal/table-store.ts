@@ -3,14 +3,42 @@ import { decode, encode } from 'cborg'
 import { LRUCache } from 'lru-cache'
 import type { ListOptions, TableChange, Tables } from './journal.ts'
 import type { KeyValue, Write } from './key-value.ts'
+import type { LaneFamily } from './op.ts'
 import type { Rows, TableName } from './rows.ts'
 
 /** Rows kept decoded; at about 1 KiB each this bounds the cache to some 50 MB. */
 const CACHED_ROWS_MAX = 50_000
-/** Says why a late op changed nothing; what is late differs between nodes, so these rows stay out of the hash. */
-const UNHASHED: ReadonlySet<TableName> = new Set(['ineffective'])
 const HASH_MODULUS = 1n << 256n
-const HASH_KEY = 'state-hash'
+/** Followed by the family. */
+const HASH_KEY = 'state-hash/'
+const FAMILIES: readonly LaneFamily[] = ['authority', 'catalog', 'verdicts', 'trail']
+
+/** Where a table's rows come from; what is not here is the authority's. */
+const FAMILY: Partial<Record<TableName, LaneFamily | null>> = {
+  repositories: 'catalog',
+  links: 'catalog',
+  holders: 'catalog',
+  manifests: 'catalog',
+  tags: 'catalog',
+  tagged: 'catalog',
+  referrers: 'catalog',
+  verdicts: 'verdicts',
+  events: 'trail',
+  pulls: 'trail',
+  // What a node keeps to decide with is cut to what it has met so far, and differs between nodes.
+  history: null,
+  stages: null,
+  stageMembers: null,
+  dependents: null,
+  reviews: null,
+}
+
+/** The lane family a row is made from; undefined for what is a node's own business and in no hash. */
+export function familyOfRow(table: TableName, key: string): LaneFamily | undefined {
+  if (table === 'ineffective') return key.slice(0, key.indexOf('/')) as LaneFamily
+  const family = FAMILY[table]
+  return family === null ? undefined : (family ?? 'authority')
+}
 const ABSENT = Symbol('absent')
 
 type AnyRow = Rows[TableName]
@@ -19,7 +47,7 @@ function levelKey(table: TableName, key: string): string {
   return `t/${table}/${key}`
 }
 
-function rowHash(table: TableName, key: string, bytes: Uint8Array): bigint {
+export function rowHash(table: TableName, key: string, bytes: Uint8Array): bigint {
   const hash = createHash('sha256').update(`${table}\n${key}\n`).update(bytes).digest('hex')
   return BigInt(`0x${hash}`)
 }
@@ -32,12 +60,20 @@ function rowHash(table: TableName, key: string, bytes: Uint8Array): bigint {
 export class TableStore implements Tables {
   readonly #store: KeyValue
   readonly #cache = new LRUCache<string, AnyRow | typeof ABSENT>({ max: CACHED_ROWS_MAX })
-  #hash: bigint
+  readonly #hashes = new Map<LaneFamily, bigint>()
 
   constructor(store: KeyValue) {
     this.#store = store
-    const stored = store.get(HASH_KEY)
-    this.#hash = stored ? BigInt(`0x${Buffer.from(stored).toString('hex')}`) : 0n
+    this.reload()
+  }
+
+  /** Reads the hashes again and forgets what was cached: after the store was changed behind the tables. */
+  reload(): void {
+    this.#cache.clear()
+    for (const family of FAMILIES) {
+      const stored = this.#store.get(`${HASH_KEY}${family}`)
+      this.#hashes.set(family, stored ? BigInt(`0x${Buffer.from(stored).toString('hex')}`) : 0n)
+    }
   }
 
   get<T extends TableName>(table: T, key: string): Rows[T] | undefined {
@@ -63,8 +99,14 @@ export class TableStore implements Tables {
     }
   }
 
+  /** Over the rows of all lanes. */
   stateHash(): string {
-    return this.#hash.toString(16).padStart(64, '0')
+    return hexadecimal([...this.#hashes.values()].reduce((sum, one) => sum + one, 0n) % HASH_MODULUS)
+  }
+
+  /** Over the rows of one family of lanes. */
+  hashOf(family: LaneFamily): string {
+    return hexadecimal(this.#hashes.get(family) ?? 0n)
   }
 
   draft(): Draft {
@@ -75,31 +117,44 @@ export class TableStore implements Tables {
   prepare(draft: Draft): { writes: Write[]; changes: TableChange[]; apply: () => void } {
     const writes: Write[] = []
     const changes: TableChange[] = []
-    let hash = this.#hash
+    const sums = new Map<LaneFamily, bigint>()
+    const add = (family: LaneFamily, amount: bigint) =>
+      sums.set(family, (sums.get(family) ?? (this.#hashes.get(family) as bigint)) + amount)
     for (const [at, { table, key, row }] of draft.changes) {
+      const family = familyOfRow(table, key)
       const before = this.#store.get(at)
+      if (!before && row === undefined) continue
       const after = row === undefined ? undefined : encode(row)
-      if (before && after && Buffer.from(before).equals(after)) continue
-      if (!before && !after) continue
-      if (!UNHASHED.has(table)) {
-        if (before) hash -= rowHash(table, key, before)
-        if (after) hash += rowHash(table, key, after)
+      if (before && after && Buffer.compare(before, after) === 0) continue
+      if (family) {
+        if (before) add(family, -rowHash(table, key, before))
+        if (after) add(family, rowHash(table, key, after))
       }
       writes.push(after ? { type: 'put', key: at, value: after } : { type: 'del', key: at })
       changes.push({ table, key, row })
     }
-    hash = ((hash % HASH_MODULUS) + HASH_MODULUS) % HASH_MODULUS
-    const hashBytes = Buffer.from(hash.toString(16).padStart(64, '0'), 'hex')
-    writes.push({ type: 'put', key: HASH_KEY, value: hashBytes })
+    const hashes = [...sums].map(
+      ([family, sum]) => [family, ((sum % HASH_MODULUS) + HASH_MODULUS) % HASH_MODULUS] as const,
+    )
+    for (const [family, hash] of hashes) writes.push(hashWrite(family, hash))
     return {
       writes,
       changes,
       apply: () => {
-        this.#hash = hash
+        for (const [family, hash] of hashes) this.#hashes.set(family, hash)
         for (const { table, key, row } of changes) this.#cache.set(levelKey(table, key), row ?? ABSENT)
       },
     }
   }
+}
+
+function hexadecimal(hash: bigint): string {
+  return hash.toString(16).padStart(64, '0')
+}
+
+/** Puts a family's hash down. */
+export function hashWrite(family: LaneFamily, hash: bigint): Write {
+  return { type: 'put', key: `${HASH_KEY}${family}`, value: Buffer.from(hexadecimal(hash), 'hex') }
 }
 
 /** Changes not yet durable, over the tables as they stand. */
@@ -114,6 +169,11 @@ export class Draft {
   get<T extends TableName>(table: T, key: string): Rows[T] | undefined {
     const changed = this.changes.get(levelKey(table, key))
     return changed ? (changed.row as Rows[T] | undefined) : this.#tables.get(table, key)
+  }
+
+  /** Whether the draft has a row there, not merely the tables beneath it. */
+  has(table: TableName, key: string): boolean {
+    return this.changes.get(levelKey(table, key))?.row !== undefined
   }
 
   put<T extends TableName>(table: T, key: string, row: Rows[T]): void {

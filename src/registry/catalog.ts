@@ -1,5 +1,5 @@
 import type { Journal } from '../journal/journal.ts'
-import { claimKey } from '../journal/reduce/users.ts'
+import { claimKey } from '../journal/names.ts'
 import type { RepositoryName } from '../oci/name.ts'
 import { type Page, type PageRequest, pageSize, takePage } from './page.ts'
 import { nameOfKey } from './place.ts'

@@ -1,6 +1,6 @@
 import { Fault } from '../errors.ts'
 import type { Tables } from '../journal/journal.ts'
-import { claimKey } from '../journal/reduce/users.ts'
+import { claimKey } from '../journal/names.ts'
 import { isRepositoryName, parseRepositoryName, printable, type RepositoryName } from '../oci/name.ts'
 
 /** A repository where the tables keep it: its project by id, so that a rename or a reused name moves nothing. */

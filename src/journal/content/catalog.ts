@@ -1,8 +1,16 @@
 import { byDepthThenId, type Op } from '../op.ts'
 import { assign, erase, winner } from '../register.ts'
-import { inRepository, type ManifestRow, type RepositoryRow, type TagRow } from '../rows.ts'
+import {
+  inRepository,
+  type LinkRow,
+  type ManifestRow,
+  type RepositoryRow,
+  type TagOp,
+  type TagRow,
+} from '../rows.ts'
 import type { Draft } from '../table-store.ts'
-import type { Reducers } from './reduce.ts'
+import type { Rules } from './content.ts'
+import { withTagOp } from './tags.ts'
 
 interface Place {
   readonly projectId: string
@@ -17,15 +25,16 @@ function holderKey(body: Place & { readonly digest: string }): string {
   return inRepository(body.digest, repositoryKey(body))
 }
 
-export const catalogReducers: Reducers<
+/** What is in the repositories. Content is add-wins: a removal takes what it had seen, never what came meanwhile. */
+export const catalogRules: Rules<
   'blob.linked' | 'blob.unlinked' | 'manifest.put' | 'manifest.deleted' | 'tag.moved' | 'tag.deleted'
 > = {
   'blob.linked'(draft, op, body) {
     const key = inRepository(repositoryKey(body), body.digest)
     const row = draft.get('links', key)
-    draft.put('links', key, { size: body.size, links: assign(row?.links ?? [], op, null) })
+    putLinks(draft, key, assign(row?.links ?? [], op, body.size))
     draft.put('holders', holderKey(body), { repositoryKey: repositoryKey(body) })
-    return undefined
+    return
   },
 
   'blob.unlinked'(draft, op, body) {
@@ -33,41 +42,69 @@ export const catalogReducers: Reducers<
     const row = draft.get('links', key)
     if (!row) return undefined
     const links = erase(row.links, op)
-    if (links.length > 0) draft.put('links', key, { ...row, links })
+    if (links.length > 0) putLinks(draft, key, links)
     else {
       draft.delete('links', key)
       draft.delete('holders', holderKey(body))
     }
-    return undefined
+    return
   },
 
   'manifest.put'(draft, op, { projectId, path, digest, ...facts }) {
     const key = repositoryKey({ projectId, path })
     const row = draft.get('manifests', inRepository(key, digest))
     writeManifest(draft, op, key, row, { digest, puts: assign(row?.puts ?? [], op, facts) })
-    return undefined
+    return
   },
 
   'manifest.deleted'(draft, op, body) {
     const key = repositoryKey(body)
     const row = draft.get('manifests', inRepository(key, body.digest))
     if (row) writeManifest(draft, op, key, row, { ...row, puts: erase(row.puts, op) })
-    return undefined
+    return
   },
 
   'tag.moved'(draft, op, body) {
     const key = repositoryKey(body)
-    const row = draft.get('tags', inRepository(key, body.tag))
-    writeTag(draft, op, key, row, { tag: body.tag, values: assign(row?.values ?? [], op, body.digest) })
-    return undefined
+    return changeTag(draft, op, key, body)
   },
 
   'tag.deleted'(draft, op, body) {
     const key = repositoryKey(body)
-    const row = draft.get('tags', inRepository(key, body.tag))
-    if (row) writeTag(draft, op, key, row, { ...row, values: erase(row.values, op) })
-    return undefined
+    return changeTag(draft, op, key, { ...body, digest: null })
   },
+}
+
+function putLinks(draft: Draft, key: string, links: LinkRow['links']): void {
+  draft.put('links', key, { size: winner(links) ?? 0, links })
+}
+
+function changeTag(
+  draft: Draft,
+  op: Op,
+  key: string,
+  body: Place & { readonly tag: string; readonly digest: string | null },
+): void {
+  const before = draft.get('tags', inRepository(key, body.tag))
+  const { row, refused, counting } = withTagOp(draft, before, op, body)
+  for (const id of counting) forgive(draft, id)
+  for (const id of refused) {
+    const one = row.ops?.find((other) => other.id === id)
+    if (one) listImmutable(draft, one)
+  }
+  if (before || row.values.length > 0 || row.ops) writeTag(draft, op, key, before, row)
+}
+
+const listKey = (id: string) => `catalog/${id}`
+
+function forgive(draft: Draft, id: string): void {
+  if (draft.get('ineffective', listKey(id))) draft.delete('ineffective', listKey(id))
+}
+
+function listImmutable(draft: Draft, { id, value, actor, author, time }: TagOp): void {
+  const kind = value === null ? 'tag.deleted' : 'tag.moved'
+  const why = { outcome: 'refused', reason: 'immutable', entity: null, beatenBy: null } as const
+  draft.put('ineffective', listKey(id), { kind, actor, author, time, ...why })
 }
 
 function writeManifest(
@@ -98,7 +135,7 @@ function writeTag(draft: Draft, op: Op, key: string, before: TagRow | undefined,
   for (const one of before?.values ?? []) draft.delete('tagged', inRepository(key, one.value, after.tag))
   for (const one of after.values)
     draft.put('tagged', inRepository(key, one.value, after.tag), { tag: after.tag })
-  if (after.values.length > 0) draft.put('tags', at, after)
+  if (after.values.length > 0 || after.ops) draft.put('tags', at, after)
   else draft.delete('tags', at)
   touch(draft, op, key, { tags: Number(after.values.length > 0) - Number((before?.values.length ?? 0) > 0) })
 }

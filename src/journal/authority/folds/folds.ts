@@ -1,0 +1,90 @@
+import { clusterIdOf, readGenesis } from '../../genesis.ts'
+import type { HistoryOp } from '../../rows.ts'
+import type { Draft } from '../../table-store.ts'
+import { bodyOf } from '../bodies.ts'
+import { historyOf, note } from '../history.ts'
+import { type Fold, type Lost, NOTHING_LOST } from './fold.ts'
+import { foldMember } from './members.ts'
+import { foldInvite, foldNode } from './nodes.ts'
+import { foldProject } from './projects.ts'
+import { foldQuota } from './quotas.ts'
+import { foldUser } from './users.ts'
+
+const folds: Readonly<Record<string, Fold>> = {
+  cluster: foldCluster,
+  node: foldNode,
+  invite: foldInvite,
+  user: foldUser,
+  project: foldProject,
+  member: foldMember,
+  quota: foldQuota,
+  network: foldNetworkKey,
+  snapshot: foldSnapshot,
+}
+
+/**
+ * Makes the rows of an entity anew from its history, and lists what does not count in it.
+ * @param lists whether the op is listed with this entity: it is with its first only
+ */
+export function refold(draft: Draft, entity: string, lists: (op: HistoryOp) => boolean): void {
+  const at = entity.indexOf(':')
+  const [what, id] = at < 0 ? [entity, entity] : [entity.slice(0, at), entity.slice(at + 1)]
+  const fold = folds[what]
+  if (!fold) return
+  const history = historyOf(draft, entity)
+  // Names are listed as the claims say; whoever lost one is told of it there, in the fold.
+  for (const op of history) if (lists(op) && !isClaimant(op)) list(draft, entity, op, undefined)
+  const counting = history.filter(({ refused }) => refused === null)
+  const lost = fold(draft, id, counting)
+  for (const op of history) {
+    if (!lists(op)) continue
+    if (op.refused !== null || lost.has(op.id)) list(draft, entity, op, lost)
+  }
+}
+
+function isClaimant({ kind, refused }: HistoryOp): boolean {
+  return refused === null && (kind === 'user.created' || kind === 'project.created')
+}
+
+function list(draft: Draft, entity: string, op: HistoryOp, lost: Lost | undefined): void {
+  if (op.kind === 'node.announced') return
+  const beaten = lost?.get(op.id)
+  if (op.refused) note(draft, op, { outcome: 'refused', entity, ...op.refused })
+  else note(draft, op, beaten ? { outcome: 'lost', entity, ...beaten } : null)
+}
+
+function foldCluster(draft: Draft, _id: string, [founded]: readonly HistoryOp[]): Lost {
+  const body = founded && bodyOf(founded, 'cluster.founded')
+  if (!body) return NOTHING_LOST
+  const { name, founder, time } = readGenesis(body.genesis)
+  draft.put('cluster', 'cluster', {
+    id: clusterIdOf(body.genesis),
+    name,
+    founder,
+    genesis: body.genesis,
+    time,
+  })
+  return NOTHING_LOST
+}
+
+/** Of two keys of one name the first by (depth, id): a name is the key's own digest, so they are the same. */
+function foldNetworkKey(draft: Draft, key: string, [first]: readonly HistoryOp[]): Lost {
+  const body = first && bodyOf(first, 'network.key-rotated')
+  if (first && body) {
+    const { depth, id, author, time } = first
+    draft.put('networkKeys', key, { key, depth, id, author, time, sealed: body.sealed })
+  } else if (draft.get('networkKeys', key)) draft.delete('networkKeys', key)
+  return NOTHING_LOST
+}
+
+function foldSnapshot(draft: Draft, id: string, ops: readonly HistoryOp[]): Lost {
+  const made = ops.find((op) => op.id === id)
+  const body = made && bodyOf(made, 'lane.snapshotted')
+  if (made && body) {
+    const others = new Set(ops.filter(({ kind }) => kind === 'lane.attested').map(({ author }) => author))
+    others.delete(made.author)
+    const signers = [made.author, ...[...others].sort()]
+    draft.put('snapshots', id, { id, dot: made.dot, depth: made.depth, ...body, signers })
+  } else if (draft.get('snapshots', id)) draft.delete('snapshots', id)
+  return NOTHING_LOST
+}

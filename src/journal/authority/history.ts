@@ -1,0 +1,71 @@
+import { byDepthThenId } from '../op.ts'
+import type { HistoryOp, IneffectiveRow, Refused } from '../rows.ts'
+import type { Draft } from '../table-store.ts'
+
+const NOTHING: readonly HistoryOp[] = []
+/** What a node says of itself it says at every start, and only the last counts: older ones are let go. */
+const ANNOUNCEMENTS_KEPT = 8
+
+export type Readable = Pick<Draft, 'get'>
+
+/** What happened to an entity, in (depth, id) order, which causality never runs against. */
+export function historyOf(tables: Readable, entity: string): readonly HistoryOp[] {
+  return tables.get('history', entity) ?? NOTHING
+}
+
+export function findIn(tables: Readable, entity: string, id: string): HistoryOp | undefined {
+  return historyOf(tables, entity).find((op) => op.id === id)
+}
+
+/** Adds an op to an entity's history. */
+export function remember(draft: Draft, entity: string, op: HistoryOp): void {
+  const history = [...historyOf(draft, entity), op]
+  if (history.length > 1 && byDepthThenId(history[history.length - 2] as HistoryOp, op) > 0) {
+    history.sort(byDepthThenId)
+  }
+  draft.put('history', entity, op.kind === 'node.announced' ? withoutOldNews(history, op.author) : history)
+}
+
+/** Puts down whether an op counts, in every history it stands in. @returns whether that is news */
+export function decide(
+  draft: Draft,
+  entities: readonly string[],
+  id: string,
+  refused: Refused | null,
+): boolean {
+  let changed = false
+  for (const entity of entities) {
+    const history = historyOf(draft, entity)
+    const at = history.findIndex((op) => op.id === id)
+    const op = history[at]
+    if (!op || sameRefusal(op.refused, refused)) continue
+    changed = true
+    draft.put('history', entity, history.with(at, { ...op, refused }))
+  }
+  return changed
+}
+
+function sameRefusal(a: Refused | null, b: Refused | null): boolean {
+  return a?.reason === b?.reason && a?.beatenBy === b?.beatenBy
+}
+
+/** Notes that an op does not count, or takes the note back. */
+export function note(
+  draft: Draft,
+  op: Pick<HistoryOp, 'id' | 'kind' | 'actor' | 'author' | 'time'>,
+  what: Pick<IneffectiveRow, 'outcome' | 'entity' | 'reason' | 'beatenBy'> | null,
+): void {
+  const key = `authority/${op.id}`
+  if (!what) {
+    if (draft.get('ineffective', key)) draft.delete('ineffective', key)
+    return
+  }
+  const { kind, actor, author, time } = op
+  draft.put('ineffective', key, { kind, actor, author, time, ...what })
+}
+
+function withoutOldNews(history: readonly HistoryOp[], author: string): readonly HistoryOp[] {
+  const news = history.filter((op) => op.kind === 'node.announced' && op.author === author)
+  const old = new Set(news.slice(0, -ANNOUNCEMENTS_KEPT))
+  return old.size === 0 ? history : history.filter((op) => !old.has(op))
+}

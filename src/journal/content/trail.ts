@@ -1,0 +1,17 @@
+import { inRepository } from '../rows.ts'
+import type { Rules } from './content.ts'
+import { eventKey, monthOf } from './trail-keys.ts'
+
+/** What happened, and how often: added to, month by month, and dropped by the month. */
+export const trailRules: Rules<'event.recorded' | 'pulls.counted'> = {
+  'event.recorded'(draft, op, event) {
+    const { time, actor, author } = op
+    draft.put('events', eventKey(op), { time, actor, author, ...event })
+  },
+
+  'pulls.counted'(draft, op, { projectId, path, digest, total }) {
+    const key = inRepository(monthOf(op), `${projectId}/${path}`, digest, op.author)
+    // A node only counts up, so the greatest it said is what it counted.
+    if (total > (draft.get('pulls', key)?.total ?? -1)) draft.put('pulls', key, { total })
+  },
+}
