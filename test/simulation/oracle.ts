@@ -1,5 +1,5 @@
 import { blockKey, decodeBlock } from '../../cluster/ledger/layout.ts'
-import { type Entry, type FeedId, feedId, type Lane, opId } from '../../src/journal/op.ts'
+import { type Entry, type FeedId, feedOf, type Lane, opId } from '../../src/journal/op.ts'
 import { type Acknowledged, lostAcknowledged } from './checkers/acknowledged.ts'
 import { disagreement, notConverged, type Standing } from './checkers/agreement.ts'
 import { administrators, brokenChain, firstDifference, stateHashOf } from './checkers/disk-state.ts'
@@ -8,7 +8,7 @@ import { Rights } from './checkers/rights.ts'
 import { SignedBlocks } from './checkers/signed-blocks.ts'
 import type { SimNode, Witness } from './node.ts'
 import { Past } from './past.ts'
-import { referenceStateHash } from './reference-state.ts'
+import { unlikeReference } from './reference-state.ts'
 import { type Keys, readSimBlock } from './signatures.ts'
 import type { World } from './world/world.ts'
 
@@ -92,7 +92,7 @@ export class Oracle implements Witness {
   applied(node: SimNode, entries: readonly Entry[]): void {
     const book = this.#book(node)
     for (const entry of entries) {
-      const feed = feedId(entry.lane, entry.author)
+      const feed = feedOf(entry)
       const wrong = outOfOrder(entry, book.past, (other) => this.signedBlocks.forked.has(other))
       this.#hold('feeds are gapless and in causal order', node, wrong)
       if (!this.admitted.has(entry.author)) {
@@ -140,6 +140,8 @@ export class Oracle implements Witness {
 
   /** Whether those nodes have come together; what stands in the way otherwise. */
   notYet(nodes: readonly SimNode[]): string | undefined {
+    const busy = nodes.find(({ journal }) => journal?.isReviewing)
+    if (busy) return `${busy.name} still decides again what came late`
     return notConverged(standings(nodes), this.signedBlocks.forked)
   }
 
@@ -177,10 +179,10 @@ export class Oracle implements Witness {
         this.#hold('I12 at least one administrator', node, 'there is none')
     }
     const [first] = nodes
-    const expected = first && (await referenceStateHash(await entriesOf(first, this.#keys, this.#cluster)))
-    if (expected !== undefined && expected !== first?.journal?.stateHash()) {
-      this.#hold('I3 equal to the reference reducer', first, `the reference says ${expected}`)
-    }
+    if (!first?.journal) return
+    const entries = await entriesOf(first, this.#keys, this.#cluster)
+    const unlike = unlikeReference(entries, first.disk.rows, first.journal.stateHash())
+    this.#hold('I3 equal to the reference reducer', first, unlike)
   }
 
   #holdAcknowledged(node: SimNode, book: Book): void {

@@ -1,4 +1,4 @@
-import { type Entry, type FeedId, type Frontier, feedId, type Op, opId } from '../../src/journal/op.ts'
+import { type Entry, type FeedId, type Frontier, feedOf, type Op, opId } from '../../src/journal/op.ts'
 
 /** How far one node has come, told by the entries it applied: worked out apart from the product's own books. */
 export class Past {
@@ -9,7 +9,7 @@ export class Past {
 
   /** @returns the entry's ops with the whole of what their author had seen */
   apply(entry: Entry): Op[] {
-    const feed = feedId(entry.lane, entry.author)
+    const feed = feedOf(entry)
     const past = { ...this.#seen.get(feed), ...entry.seen }
     this.#seen.set(feed, past)
     this.seqs.set(feed, entry.seq)

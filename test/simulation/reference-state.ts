@@ -1,17 +1,33 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { decode, encode } from 'cborg'
 import type { Entry } from '../../src/journal/op.ts'
+import { tableRows } from './checkers/disk-state.ts'
+import { referenceState } from './reference/reference.ts'
+import type { SortedRows } from './sorted-rows.ts'
 
-interface Reference {
-  referenceState(entries: readonly Entry[]): { stateHash: string } | string
-}
-
-const path = join(import.meta.dirname, 'reference', 'reference.ts')
-const reference = existsSync(path) ? ((await import(pathToFileURL(path).href)) as Reference) : undefined
-
-/** What a reducer that starts from nothing makes of the entries; undefined while there is no such reducer. */
-export async function referenceStateHash(entries: readonly Entry[]): Promise<string | undefined> {
-  const state = reference?.referenceState(entries)
-  return typeof state === 'object' ? state.stateHash : state
+/**
+ * I3: the rows are what the naive reference makes of the same entries, worked out from nothing.
+ * @returns the first row that is not
+ */
+export function unlikeReference(
+  entries: readonly Entry[],
+  rows: SortedRows,
+  stateHash: string,
+): string | undefined {
+  const expected = referenceState(entries)
+  if (expected.stateHash === stateHash) return undefined
+  const show = (row: Uint8Array | undefined) => (row ? JSON.stringify(decode(row)) : 'nothing')
+  const held = new Map(tableRows(rows))
+  for (const [table, byKey] of expected.tables) {
+    for (const [key, row] of byKey) {
+      const at = `t/${table}/${key}`
+      const [here, there] = [held.get(at), encode(row)]
+      held.delete(at)
+      if (here && Buffer.compare(here, there) === 0) continue
+      return `${at} is ${show(here)}, and ${show(there)} by the reference`
+    }
+  }
+  const [extra] = held
+  return extra
+    ? `${extra[0]} is ${show(extra[1])}, and nothing by the reference`
+    : 'the hashes differ, no row does'
 }

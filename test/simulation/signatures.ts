@@ -5,7 +5,7 @@ import { blockWrites, decodeHead, encodeHeads, headKey } from '../../cluster/led
 import { BLOCK_BYTES_MAX } from '../../cluster/limits.ts'
 import { Fault } from '../../src/errors.ts'
 import { decodeEntry, encodeEntry } from '../../src/journal/entry.ts'
-import { type Entry, feedId } from '../../src/journal/op.ts'
+import { type Entry, feedOf } from '../../src/journal/op.ts'
 import type { SeededRandom } from './world/random.ts'
 
 /** A block of the simulation: an entry, the block before it, and who says so. */
@@ -70,7 +70,7 @@ export function simFormat(keys: Keys, node: string): BlockFormat {
   return {
     ownLog: ({ store, onAppended }) => ({
       async append(entry, payload, writes) {
-        const feed = feedId(entry.lane, entry.author)
+        const feed = feedOf(entry)
         const head = store.get(headKey(feed))
         const next = head && decodeHead(head)
         const bytes = signPayload(keys, node, payload, next)
@@ -81,6 +81,7 @@ export function simFormat(keys: Keys, node: string): BlockFormat {
       },
     }),
     read: async (bytes, cluster) => readSimBlock(keys, bytes, cluster),
+    entryOf: (block) => decodeEntry(decodeBlock(block).entry),
   }
 }
 
@@ -97,7 +98,7 @@ export function readSimBlock(keys: Keys, bytes: Uint8Array, cluster: string): Bl
 function parseSimBlock(keys: Keys, bytes: Uint8Array, cluster: string): Block {
   const block = decodeBlock(bytes)
   const entry = decodeEntry(block.entry)
-  const feed = feedId(entry.lane, entry.author)
+  const feed = feedOf(entry)
   const facts = { feed, seq: entry.seq }
   if (!keys.has(entry.author)) throw new Fault('AUTHOR_INVALID', 'the author has no key', facts)
   if (entry.cluster !== cluster)

@@ -72,7 +72,13 @@ export class Simulation {
     this.#nemesis = new Nemesis(this.#world, this.#wire, (node) => this.#oracle.restored(node))
     this.#workload = new Workload(random.fork())
     const founder = this.#keys.create()
-    this.#genesis = writeGenesis({ name: 'simulated', founder, nonce: random.bytes(32), time: 1 })
+    this.#genesis = writeGenesis({
+      name: 'simulated',
+      founder,
+      nonce: random.bytes(32),
+      time: 1,
+      recovery: random.bytes(32),
+    })
     this.#cluster = clusterIdOf(this.#genesis)
     this.#oracle = new Oracle(this.#world, this.#keys, this.#cluster)
     this.#oracle.admitted.add(founder)
@@ -143,8 +149,10 @@ export class Simulation {
       this.#world.schedule(afterMs, 'step', () => {
         this.#steps++
         const [liar] = this.#liars.keys()
-        if (random.chance(faultRate)) this.#nemesis.strike(this.#nodes.filter(({ gone }) => !gone))
-        else if (liar && random.chance(0.06)) this.#lie(liar)
+        if (random.chance(faultRate)) {
+          this.#nemesis.strike(this.#nodes.filter(({ gone }) => !gone))
+          this.#oracle.tolerant = this.#nemesis.corrupted
+        } else if (liar && random.chance(0.06)) this.#lie(liar)
         else if (random.chance(0.012)) this.#change()
         else this.#ask()
         if (this.#world.events < enough) next()
@@ -159,7 +167,6 @@ export class Simulation {
     const world = this.#world
     const members = () => this.#nodes.filter((node) => this.#counts(node))
     const untilMs = world.nowMs + CONVERGED_MS_MAX
-    this.#oracle.tolerant = this.#nemesis.corrupted
     this.#nemesis.healAll(this.#nodes)
     let wait: string | undefined = 'not looked at yet'
     while (wait !== undefined && !world.violation && world.nowMs < untilMs) {
@@ -233,7 +240,15 @@ export class Simulation {
       if (other === this.#nodes[0] || other === node || this.#sponsors.has(other)) return
       this.#world.note(`${node.name} evicts ${other.name}`)
       this.#oracle.excused.add(other.id)
-      node.journal?.commit(AUTHORITY, () => [op('node.evicted', { node: other.id }, 'node')]).catch(ignore)
+      node.journal
+        ?.commit(AUTHORITY, () => [
+          op(
+            'node.evicted',
+            { node: other.id, compromised: random.chance(0.3), frontier: null, reason: '' },
+            'node',
+          ),
+        ])
+        .catch(ignore)
     }
   }
 
@@ -246,8 +261,12 @@ export class Simulation {
     this.#oracle.admitted.add(id)
     const facts = { ...factsOf(name), addresses: [], swarm: [] }
     await issuer.journal?.commit(AUTHORITY, () => [
-      op('invite.created', { invite, verifier: 'v', expiresAt: 1 }, 'node'),
-      op('node.admitted', { node: id, facts, invite }, 'node'),
+      op(
+        'invite.created',
+        { invite, verifier: 'v', expiresAt: 1, role: 'anchor', scope: null, approval: false, days: null },
+        'node',
+      ),
+      op('node.admitted', { node: id, facts, invite, notAfter: null }, 'node'),
     ])
     await this.#add(id, name, seeds).boot()
   }
@@ -278,7 +297,15 @@ export function simulate(options: RunOptions): Promise<Outcome> {
 }
 
 function factsOf(name: string) {
-  return { name, site: name, addresses: [], swarm: [], url: null, tokenKey: 'k'.repeat(43) }
+  return {
+    name,
+    site: name,
+    addresses: [],
+    swarm: [],
+    url: null,
+    tokenKey: 'k'.repeat(43),
+    sealKey: 's'.repeat(43),
+  }
 }
 
 function seedOf(id: string, name: string): Member {

@@ -206,9 +206,9 @@ export class Workload {
   async #announce(node: SimNode): Promise<void> {
     const row = node.journal?.tables.get('nodes', node.id)
     if (!row) return
-    const { name, site, tokenKey } = row
+    const { name, site, tokenKey, sealKey } = row
     const url = `https://${this.#random.integer(100)}.example.org`
-    const facts = { name, site, tokenKey, url, addresses: [], swarm: [] }
+    const facts = { name, site, tokenKey, sealKey, url, addresses: [], swarm: [] }
     await node.journal?.commit(AUTHORITY, () => [op('node.announced', { facts }, 'node')])
   }
 

@@ -8,14 +8,18 @@ import { type Keys, readSimBlock } from '../signatures.ts'
 import type { SortedRows } from '../sorted-rows.ts'
 
 const TABLES = { gte: 't/', lt: 't0' }
-/** These say why something had no effect, and differ between nodes. */
-const UNHASHED = 't/ineffective/'
+/** What a node keeps to decide with is its own business. */
+const UNHASHED = /^t\/(history|stages|stageMembers|dependents|reviews)\//
+
+/** The rows every node must agree on. */
+export function tableRows(rows: SortedRows): [string, Uint8Array][] {
+  return rows.range(TABLES).filter(([key]) => !UNHASHED.test(key))
+}
 
 /** The state hash worked out anew from every row on disk. */
 export function stateHashOf(rows: SortedRows): string {
   let sum = 0n
-  for (const [key, bytes] of rows.range(TABLES)) {
-    if (key.startsWith(UNHASHED)) continue
+  for (const [key, bytes] of tableRows(rows)) {
     const [, table, ...rest] = key.split('/')
     const hash = createHash('sha256')
       .update(`${table}\n${rest.join('/')}\n`)
@@ -28,8 +32,7 @@ export function stateHashOf(rows: SortedRows): string {
 
 /** The first table row two nodes do not share, for whoever looks for the reason. */
 export function firstDifference(one: SortedRows, two: SortedRows): string | undefined {
-  const tables = (rows: SortedRows) => rows.range(TABLES).filter(([key]) => !key.startsWith(UNHASHED))
-  for (const [key, bytes] of [...tables(one), ...tables(two)]) {
+  for (const [key, bytes] of [...tableRows(one), ...tableRows(two)]) {
     const [a, b] = [one.get(key), two.get(key)]
     if (a && b && Buffer.compare(a, b) === 0) continue
     const show = (row: Uint8Array | undefined) => (row ? JSON.stringify(decode(row)) : 'nothing')

@@ -1,4 +1,4 @@
-import { type Entry, type FeedId, feedId } from '../../../src/journal/op.ts'
+import { type Entry, type FeedId, feedOf } from '../../../src/journal/op.ts'
 import type { Past } from '../past.ts'
 
 /**
@@ -11,7 +11,7 @@ export function outOfOrder(
   before: Past,
   isForked: (feed: FeedId) => boolean,
 ): string | undefined {
-  const feed = feedId(entry.lane, entry.author)
+  const feed = feedOf(entry)
   const have = before.seqs.get(feed) ?? 0
   if (entry.seq !== have + 1) return `${feed}/${entry.seq} was applied after ${have}`
   let blind = isForked(feed)

@@ -93,5 +93,5 @@ function isRightful(marks: Marks | undefined, tables: Readable): boolean {
 }
 
 function isEffective(op: Op, tables: Readable): boolean {
-  return tables.get('ineffective', op.id) === undefined
+  return tables.get('ineffective', `authority/${op.id}`) === undefined
 }

@@ -1,5 +1,5 @@
 import type { Block } from '../../../cluster/ledger/block-format.ts'
-import { type FeedId, feedId } from '../../../src/journal/op.ts'
+import { type FeedId, feedOf } from '../../../src/journal/op.ts'
 
 /** Every block anybody signed in their own name, liars included. What is not here is forged. */
 export class SignedBlocks {
@@ -8,7 +8,7 @@ export class SignedBlocks {
   readonly forked = new Set<FeedId>()
 
   add({ entry, hash }: Pick<Block, 'entry' | 'hash'>): void {
-    const feed = feedId(entry.lane, entry.author)
+    const feed = feedOf(entry)
     const at = `${feed}/${entry.seq}`
     const hashes = this.#hashes.get(at) ?? new Set()
     this.#hashes.set(at, hashes.add(hash))
