@@ -24,7 +24,10 @@ export interface LanesParts {
 /** Runs all seeds, each lane on clusters of its own. */
 export async function runLanes(parts: LanesParts): Promise<void> {
   const seeds = [...parts.seeds]
-  await Promise.all(Array.from({ length: parts.lanes }, () => runLane(parts, seeds)))
+  // One lane that fails does not end the others: each has a cluster to put away.
+  const lanes = await Promise.allSettled(Array.from({ length: parts.lanes }, () => runLane(parts, seeds)))
+  const failed = lanes.find((lane) => lane.status === 'rejected')
+  if (failed) throw failed.reason
 }
 
 async function runLane(parts: LanesParts, seeds: number[]): Promise<void> {

@@ -9,6 +9,7 @@ import { join } from 'node:path'
  */
 export const FOLDER = 'flotilla-chaos-'
 const NAMESPACE = /^fch-(\d+)-/
+const OWN_FOLDER = new RegExp(`^${FOLDER}(\\d+)-`)
 const ALIAS = /alias fch-(\d+)/
 
 export function namespaceName(slot: number, node: number): string {
@@ -41,15 +42,9 @@ export function removeLeftovers(): void {
   remove((pid) => !isAlive(pid))
 }
 
-/** Removes all this process has made, its folders too unless they are to be kept; synchronous, so that it can run at exit. */
-export function removeOwn(keep: ReadonlySet<string> = new Set()): void {
+/** Removes all this process has made; synchronous, so that it can run at exit. */
+export function removeOwn(): void {
   remove((pid) => pid === process.pid)
-  for (const name of readdirSync(tmpdir())) {
-    const path = join(tmpdir(), name)
-    if (name.startsWith(`${FOLDER}${process.pid}-`) && !keep.has(path)) {
-      rmSync(path, { recursive: true, force: true, maxRetries: 5 })
-    }
-  }
 }
 
 /** With the lines that hang on it: those of a namespace that is gone go only some time later. */
@@ -78,5 +73,10 @@ function remove(mine: (pid: number) => boolean): void {
     const place = line.split(' ')[1] ?? ''
     const maker = new RegExp(`/${FOLDER}(\\d+)-`).exec(place)?.[1]
     if (maker !== undefined && mine(Number(maker))) output('umount', ['-l', place])
+  }
+  for (const name of readdirSync(tmpdir())) {
+    const maker = OWN_FOLDER.exec(name)?.[1]
+    if (maker !== undefined && mine(Number(maker)))
+      rmSync(join(tmpdir(), name), { recursive: true, force: true, maxRetries: 5 })
   }
 }
