@@ -31,8 +31,6 @@ const TEN_YEARS_MS = 10 * 365 * 86_400_000
 
 /** Breaks what can break, for a while, and mends it. */
 export class Nemesis {
-  /** Something was corrupted on its way: what one node says of another then proves nothing. */
-  corrupted = false
   readonly #world: World
   readonly #wire: Wire
   readonly #random: SeededRandom
@@ -120,7 +118,6 @@ export class Nemesis {
           () => this.#calm(),
         )
       default:
-        this.corrupted = true
         return this.#during(
           () => Object.assign(this.#wire.faults, { corruptGossip: 0.3, corruptChannel: 0.05 }),
           () => this.#calm(),

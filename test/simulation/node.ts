@@ -26,7 +26,7 @@ export interface Witness {
   /** A caller was told that these ops are recorded. */
   acknowledged(node: SimNode, lane: Lane, ids: readonly string[]): void
   /** The node itself says that something is wrong which never may be. */
-  complained(node: SimNode, message: string, facts: object): void
+  complained(node: SimNode, message: string): void
 }
 
 export interface NodeParts {
@@ -185,7 +185,7 @@ export class SimNode {
       debug() {},
       info() {},
       warn() {},
-      error: (facts, message) => witness.complained(this, message, facts),
+      error: (_facts, message) => witness.complained(this, message),
       child: () => log,
     }
     return log

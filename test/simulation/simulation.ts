@@ -151,7 +151,6 @@ export class Simulation {
         const [liar] = this.#liars.keys()
         if (random.chance(faultRate)) {
           this.#nemesis.strike(this.#nodes.filter(({ gone }) => !gone))
-          this.#oracle.tolerant = this.#nemesis.corrupted
         } else if (liar && random.chance(0.06)) this.#lie(liar)
         else if (random.chance(0.012)) this.#change()
         else this.#ask()

@@ -63,7 +63,8 @@ export class Rights {
     const membership = membershipOf(tables, project, user)
     if (!membership) return undefined
     if (livingGrants(this.#members.get(key), tables) > 0) return undefined
-    return `${user} still has role ${membership.role} in ${project} though it was revoked`
+    const marks = told(this.#members.get(key), tables)
+    return `${user} still has role ${membership.role} in ${project} though it was revoked: ${marks}`
   }
 
   #admin(user: string, tables: Readable): string | undefined {
@@ -72,7 +73,7 @@ export class Rights {
     const deletion = this.#deleted.get(user)
     if (deletion && isEffective(deletion, tables)) return `${user} is administrator though deleted`
     if (isRightful(this.#admins.get(user), tables)) return undefined
-    return `${user} is still administrator though that was taken away`
+    return `${user} is still administrator though that was taken away: ${told(this.#admins.get(user), tables)}`
   }
 }
 
@@ -92,6 +93,12 @@ function isRightful(marks: Marks | undefined, tables: Readable): boolean {
   return given.length > 0 && taken.every((loss) => given.some((gift) => hasSeen(gift, loss.dot)))
 }
 
+function told(marks: Marks | undefined, tables: Readable): string {
+  const one = (op: Op) =>
+    `${op.id} ${op.kind} at ${op.dot.feed.slice(-6)}/${op.dot.seq} depth ${op.depth}${isEffective(op, tables) ? '' : ' (ineffective)'}`
+  return `given by ${marks?.given.map(one).join(', ')}; taken by ${marks?.taken.map(one).join(', ')}`
+}
+
 function isEffective(op: Op, tables: Readable): boolean {
-  return tables.get('ineffective', `authority/${op.id}`) === undefined
+  return tables.get('ineffective', `authority/${op.id}`)?.outcome !== 'refused'
 }
