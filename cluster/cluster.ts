@@ -14,6 +14,7 @@ import {
   clusterPaths,
   readClusterNote,
   readJoining,
+  readLife,
   writeClusterNote,
   writeJoining,
 } from './membership/cluster-files.ts'
@@ -113,7 +114,7 @@ async function open(node: NodeParts): Promise<Participant> {
   }
   const networkKeys = await readNetworkKeys(paths.networkKey)
   const sealKey = await openSealKey(paths.sealKey)
-  const journal = await openJournal(node, identity, note.clusterId)
+  const journal = await openJournal(node, identity, note.clusterId, await readLife(paths))
   return new ClusterNode({ node, note, identity, sealKey, networkKeys, journal })
 }
 
@@ -121,6 +122,7 @@ async function openJournal(
   node: NodeParts,
   identity: Identity,
   clusterId: string,
+  life?: string,
 ): Promise<ReplicatedJournal> {
   const { store, clock, logger } = node
   const journal = new ReplicatedJournal({
@@ -130,6 +132,7 @@ async function openJournal(
     clusterId,
     clock,
     log: logger.child({ room: 'ledger' }),
+    ...(life !== undefined && { life }),
   })
   await journal.open()
   return journal

@@ -8,6 +8,7 @@ import type { NodeParts, Participant } from '../src/registry/collective.ts'
 import type { Invitation, InviteRequest, OnBehalf, Topology } from '../src/registry/topology.ts'
 import type { SealKey } from '../src/runtime/sealing.ts'
 import type { Startable } from '../src/runtime/startable.ts'
+import { Incarnation } from './ledger/incarnation.ts'
 import { orbitFormat } from './ledger/orbit-format.ts'
 import type { ReplicatedJournal } from './ledger/replicated-journal.ts'
 import { Replication } from './ledger/replication.ts'
@@ -15,7 +16,7 @@ import { FIRST_CATCH_UP_MS_MAX, LAG_MS_MAX } from './limits.ts'
 import { AdmissionDesk } from './membership/admission-desk.ts'
 import { JournalAdmissions } from './membership/admission-ledger.ts'
 import { factsOf, multiaddrOf } from './membership/announcement.ts'
-import { type ClusterNote, clusterPaths } from './membership/cluster-files.ts'
+import { type ClusterNote, clusterPaths, writeLife } from './membership/cluster-files.ts'
 import { ClusterTopology } from './membership/cluster-topology.ts'
 import { KeyRotation } from './membership/key-rotation.ts'
 import { MemberActs } from './membership/member-acts.ts'
@@ -56,6 +57,7 @@ export class ClusterNode implements Participant {
   readonly #swarm: Swarm
   readonly #admissions: JournalAdmissions
   readonly #desk: AdmissionDesk
+  readonly #incarnation: Incarnation
   readonly #rotation: KeyRotation
   readonly #renewals: Renewals
   #end: (why: string) => void = () => {}
@@ -110,6 +112,17 @@ export class ClusterNode implements Participant {
       { host: settings.host, port: settings.swarmPort, directory: paths.torrents },
     )
     this.blobs = this.#swarm
+    this.#incarnation = new Incarnation({
+      journal,
+      network,
+      roster,
+      onCompared: (listener) => this.#replication.onCompared(listener),
+      keep: (life) => writeLife(paths, life),
+      clock,
+      random,
+      timers,
+      log: logger.child({ room: 'ledger' }),
+    })
     const membershipLog = logger.child({ room: 'membership' })
     this.#rotation = new KeyRotation(
       { path: paths.networkKey, keys: parts.networkKeys },
@@ -154,6 +167,7 @@ export class ClusterNode implements Participant {
     this.#tables.onChange(() => this.#checkMembership())
     const rooms = [
       this.#tables,
+      this.#incarnation,
       this.#rotation,
       this.#host,
       this.#swarm,

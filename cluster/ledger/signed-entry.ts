@@ -3,7 +3,7 @@ import { encode } from 'cborg'
 import { z } from 'zod'
 import { Fault } from '../../src/errors.ts'
 import { decodeEntry } from '../../src/journal/entry.ts'
-import { feedId } from '../../src/journal/op.ts'
+import { feedOf } from '../../src/journal/op.ts'
 import { ENTRY_BYTES_MAX } from '../../src/limits.ts'
 import { BLOCK_BYTES_MAX } from '../limits.ts'
 import type { Block } from './block-format.ts'
@@ -36,7 +36,7 @@ export async function readBlock(bytes: Uint8Array, cluster: string): Promise<Blo
   }
   const block = await decodeBlock(bytes)
   const entry = decodeEntry(block.payload)
-  const feed = feedId(entry.lane, entry.author)
+  const feed = feedOf(entry)
   const key = publicKeyOf(entry.author)
   const facts = { feed, seq: entry.seq }
   if (entry.cluster !== cluster || block.id !== logId(cluster, feed)) {

@@ -91,6 +91,25 @@ export async function writeClusterNote(paths: ClusterPaths, note: ClusterNote): 
   await writeDurable(paths.cluster, `${text}\n`, 0o600)
 }
 
+/** The incarnation the node writes in; undefined while it is the first. @throws Fault DATA_DIR_UNREADABLE */
+export async function readLife(paths: ClusterPaths): Promise<string | undefined> {
+  const text = await readFile(paths.life, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw new Fault('DATA_DIR_UNREADABLE', `${paths.life} cannot be read`, {}, error)
+  })
+  const life = text?.trim()
+  if (life !== undefined && !/^[a-z0-9]{1,16}$/.test(life))
+    throw new Fault(
+      'DATA_DIR_UNREADABLE',
+      `${paths.life} is damaged: delete it, and the node begins a new life`,
+    )
+  return life
+}
+
+export async function writeLife(paths: ClusterPaths, life: string): Promise<void> {
+  await writeDurable(paths.life, `${life}\n`, 0o600)
+}
+
 /** The invite this directory waits by, where it does. */
 export async function readJoining(paths: ClusterPaths): Promise<string | undefined> {
   const text = await readFile(paths.joining, 'utf8').catch(() => undefined)

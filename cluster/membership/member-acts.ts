@@ -55,7 +55,9 @@ export class MemberActs {
     const fresh = this.#rotation.prepare(id)
     await this.#journal.commit(AUTHORITY, (tables) => {
       by.permit(tables)
-      const frontier = acceptUntil === null ? null : this.#accepted(id, acceptUntil)
+      // What a compromised node's logs amounted to is said outright: what reaches others later is not in it.
+      const until = acceptUntil ?? (compromised ? 'now' : null)
+      const frontier = until === null ? null : this.#accepted(id, until)
       const evicted = op('node.evicted', { node: id, compromised, frontier, reason }, by.actor)
       // Together, so that there is no moment at which it is out and its key still the cluster's only one.
       return [evicted, fresh.record(tables, by.actor)]

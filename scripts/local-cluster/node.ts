@@ -58,7 +58,8 @@ export class LocalNode {
   noteOut(rows: readonly MemberStatus[]): void {
     const { id, name, out } = this.#node
     const row = rows.find((member) => (id === undefined ? member.name === name : member.id === id))
-    if (out === undefined && row !== undefined && row.state !== 'member') this.save({ out: row.state })
+    if (out === undefined && row !== undefined && (row.state === 'left' || row.state === 'evicted'))
+      this.save({ out: row.state })
   }
 
   writeSettings(): void {

@@ -89,13 +89,15 @@ class SerialLedger implements AdmissionLedger {
 /** A founder with its desk open. The time it believes in can be set. */
 async function founder() {
   const identity = await newIdentity()
-  const genesis = writeGenesis({
-    name: 'harbour',
-    founder: identity.id,
-    nonce: new Uint8Array(32),
-    time: 1,
-    recovery: new Uint8Array(32),
-  })
+  const genesis = Uint8Array.from(
+    writeGenesis({
+      name: 'harbour',
+      founder: identity.id,
+      nonce: new Uint8Array(32),
+      time: 1,
+      recovery: new Uint8Array(32),
+    }),
+  )
   const clusterId = clusterIdOf(genesis)
   const key = networkKey()
   const keyring = new Keyring(key)
