@@ -20,6 +20,12 @@ const COMPLAINT = /unhandled|uncaught|fatal/i
 const ERROR_LEVEL = 50
 const FULL = /ENOSPC|no space|is full|STORAGE_FULL/i
 
+/** What of Harbor's user is read here. */
+interface UserShape {
+  readonly username: string
+  readonly user_id: number
+}
+
 interface Parts {
   readonly cluster: ChaosCluster
   readonly history: History
@@ -131,22 +137,26 @@ async function finalReads({ cluster, history, workload, random }: Parts): Promis
  * I12: two sites that do not hear each other take the right from one administrator each, until nobody would
  * have it. What is left when they have heard is told; then everything is put right again by the operator.
  */
-async function fightAmongAdmins({ cluster, history, random }: Parts): Promise<readonly string[] | undefined> {
+async function fightAmongAdmins({
+  cluster,
+  history,
+  workload,
+  random,
+}: Parts): Promise<readonly string[] | undefined> {
   const [here, there] = random.shuffled(cluster.nodes.slice(0, SMALL)) as [ChaosNode, ChaosNode]
-  const admins = async (node: ChaosNode) =>
-    (
-      (await node.operator('GET', '/users?page_size=100&q=sysadmin_flag=true')).body as {
-        username: string
-        user_id: number
-      }[]
-    ).map(({ username, user_id }) => ({ username, id: user_id }))
+  const named = async (node: ChaosNode, query: string) =>
+    ((await node.operator('GET', `/users?page_size=100&${query}`)).body as UserShape[]).map(
+      ({ username, user_id }) => ({ username, id: user_id }),
+    )
+  const admins = (node: ChaosNode) => named(node, 'q=sysadmin_flag=true')
   const set = async (node: ChaosNode, id: number, flag: boolean) =>
     (await node.operator('PUT', `/users/${id}/sysadmin`, { sysadmin_flag: flag })).status
   const seed = (await admins(here)).find(({ username }) => username === cluster.admin.username)
-  const others = (await admins(here)).filter(({ id }) => id !== seed?.id)
-  const [rival, ...rest] = others
+  const [deputy] = workload.users
+  const [rival] = deputy ? await named(here, `username=${deputy.username}`) : []
   if (!seed || !rival) return undefined
-  for (const { id } of rest) await set(here, id, false)
+  await set(here, rival.id, true)
+  for (const { id } of await admins(here)) if (id !== seed.id && id !== rival.id) await set(here, id, false)
   if (!(await cluster.agreement(PATIENCE_MS)).agreed) return undefined
   const apart = cluster.nodes.filter((node) => node !== here).map(({ place }) => place.index)
   history.fault('duel', `${here.name} against ${there.name}`)
