@@ -24,6 +24,7 @@ export default defineConfig({
     projects: [
       project('unit', ['test/*.test.ts', 'test/unit/**/*.test.ts'], { test: 20 * SECOND, hook: 30 * SECOND }),
       project('contract', ['test/contract/**/*.test.ts'], { test: 30 * SECOND, hook: 30 * SECOND }),
+      project('simulation', ['test/simulation/**/*.test.ts'], { test: 60 * SECOND, hook: 30 * SECOND }),
       // From here on whole nodes and real clients run; two suites at once would measure each other.
       project('conformance', ['test/conformance/**/*.test.ts'], {
         test: 180 * SECOND,

@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { PlantedBug } from './faults.ts'
@@ -11,18 +11,27 @@ export interface Copy {
   remove(): void
 }
 
-/** @throws Error when the place to change is not there exactly once: the sources moved, and the edit must follow */
-export function plant(root: string, { name, edits }: PlantedBug): Copy {
+/** Edits whose place is not in the sources exactly once: these moved, and the edit must follow. */
+export function outOfDate(root: string, { name, edits }: PlantedBug): string[] {
+  return edits.flatMap(({ file, find }) => {
+    const path = join(root, file)
+    const times = existsSync(path) ? readFileSync(path, 'utf8').split(find).length - 1 : 0
+    return times === 1 ? [] : [`"${name}": ${file} has ${times} times: ${find}`]
+  })
+}
+
+/** @throws Error when an edit is out of date */
+export function plant(root: string, planted: PlantedBug): Copy {
+  const [stale] = outOfDate(root, planted)
+  if (stale !== undefined) throw new Error(stale)
   const directory = mkdtempSync(join(tmpdir(), 'flotilla-planted-'))
   const remove = () => rmSync(directory, { recursive: true, force: true })
   try {
     for (const room of ROOMS) cpSync(join(root, room), join(directory, room), { recursive: true })
     symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'))
-    for (const { file, find, replace } of edits) {
+    for (const { file, find, replace } of planted.edits) {
       const path = join(directory, file)
       const text = readFileSync(path, 'utf8')
-      const times = text.split(find).length - 1
-      if (times !== 1) throw new Error(`"${name}": ${file} has ${times} times: ${find}`)
       writeFileSync(
         path,
         text.replace(find, () => replace),
