@@ -1,4 +1,5 @@
 import { isFault } from '../../src/errors.ts'
+import { AUTHORITY, type Lane, parseFeedId } from '../../src/journal/op.ts'
 import type { Clock } from '../../src/runtime/clock.ts'
 import type { Logger } from '../../src/runtime/logger.ts'
 import type { Random } from '../../src/runtime/random.ts'
@@ -10,6 +11,7 @@ import {
   HOLE_PATIENCE_MS,
   PULL_BACKOFF_MS_MAX,
   PULLS_CONCURRENT_MAX,
+  SNAPSHOT_WORTH_ENTRIES,
 } from '../limits.ts'
 import type { Network, NodeId } from '../network/network.ts'
 import { LedgerClient } from './ledger-client.ts'
@@ -20,7 +22,11 @@ import type { ReplicatedJournal } from './replicated-journal.ts'
 export interface CatchUpParts {
   readonly journal: ReplicatedJournal
   readonly network: Network
+  /** Entries from which a lane is rather had whole than replayed. */
+  readonly worthEntries?: number | undefined
   readonly facts: PeerFacts
+  /** Where lanes can be had whole; undefined: only by their logs. */
+  readonly snapshots?: { take(lane: Lane, signal: AbortSignal): Promise<boolean> } | undefined
   readonly clock: Clock
   readonly timers: Timers
   readonly random: Random
@@ -76,16 +82,35 @@ export class CatchUp implements Startable {
 
   /** Pulls from that peer until it has nothing we lack. @throws what stood in the way */
   async pull(peer: NodeId, signal: AbortSignal): Promise<void> {
+    // A lane is tried whole once; where that fails it is replayed.
+    const tried = new Set<Lane>()
     for (;;) {
+      const whole = new Set<Lane>()
       const pulled = await LedgerClient.with(this.#parts, peer, signal, async (client) => {
         const comparison = await client.compare()
         this.#parts.facts.record(peer, comparison.here, comparison.there, comparison.stateHash)
-        return client.pull(comparison)
+        for (const lane of this.#worthWhole(comparison.there)) if (!tried.has(lane)) whole.add(lane)
+        return client.pull(comparison, whole)
       })
       if (pulled.refused > 0 || pulled.stuck) this.#failed(peer)
       else if (pulled.applied > 0) this.#backoffs.delete(peer)
-      if (pulled.applied === 0) return
-      this.#parts.log.info({ peer, entries: pulled.applied }, 'entries caught up')
+      if (pulled.applied > 0) {
+        this.#parts.log.info({ peer, entries: pulled.applied }, 'entries caught up')
+        await this.#parts.journal.takeAside()
+        continue
+      }
+      // Now that authority is in: who may vouch for a snapshot is written there.
+      let moved = false
+      for (const lane of new Set([...whole, ...pulled.pruned])) {
+        if (tried.has(lane)) continue
+        tried.add(lane)
+        const came = await this.#parts.snapshots?.take(lane, signal)
+        moved ||= came === true || whole.has(lane)
+      }
+      if (moved) continue
+      // Another peer may still have the log, or a newer snapshot be written soon.
+      if (pulled.pruned.length > 0) this.#failed(peer)
+      return
     }
   }
 
@@ -109,6 +134,22 @@ export class CatchUp implements Startable {
       const helper = connected.includes(peer) ? peer : someone
       if (helper !== undefined) this.#compare(helper)
     })
+  }
+
+  /** Lanes of which nothing is here and a lot is there. */
+  #worthWhole(there: Heads | undefined): Lane[] {
+    if (!there || !this.#parts.snapshots) return []
+    const entries = new Map<Lane, number>()
+    for (const [feed, { seq }] of there) {
+      const { lane } = parseFeedId(feed)
+      entries.set(lane, (entries.get(lane) ?? 0) + seq)
+    }
+    const here = this.#parts.journal.frontier()
+    const begun = new Set(Object.keys(here).map((feed) => parseFeedId(feed).lane))
+    const worth = this.#parts.worthEntries ?? SNAPSHOT_WORTH_ENTRIES
+    return [...entries]
+      .filter(([lane, count]) => lane !== AUTHORITY && count >= worth && !begun.has(lane))
+      .map(([lane]) => lane)
   }
 
   /** Compares with those not heard from for longest. */

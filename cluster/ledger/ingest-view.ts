@@ -4,6 +4,7 @@ import type { Sequencer } from '../../src/journal/sequencer.ts'
 import type { Block } from './block-format.ts'
 import type { Forks } from './forks.ts'
 import type { FeedPoint, View } from './judge.ts'
+import type { Floors } from './snapshots/floors.ts'
 import type { StoredFeeds } from './stored-feeds.ts'
 
 /** The feeds as they stand, with the blocks of a batch that is about to be applied laid over them. */
@@ -12,14 +13,21 @@ export class IngestView implements View {
   readonly #tables: Pick<Tables, 'get'>
   readonly #feeds: StoredFeeds
   readonly #forks: Forks
+  readonly #floors: Floors
   readonly #ahead = new Map<FeedId, FeedPoint>()
   readonly #blocks = new Map<string, { depth: number; hash: string }>()
 
-  constructor(parts: { sequencer: Sequencer; feeds: StoredFeeds; forks: Forks }) {
+  constructor(parts: {
+    sequencer: Sequencer
+    feeds: StoredFeeds
+    forks: Forks
+    floors: Floors
+  }) {
     this.#sequencer = parts.sequencer
     this.#tables = parts.sequencer.tables
     this.#feeds = parts.feeds
     this.#forks = parts.forks
+    this.#floors = parts.floors
   }
 
   feed(feed: FeedId): FeedPoint {
@@ -34,6 +42,10 @@ export class IngestView implements View {
     // The founder's first entries may come apart; after the genesis it is known by the cluster's row.
     const { founder } = this.#tables.get('cluster', 'cluster') ?? {}
     return author === founder || this.#tables.get('nodes', author) !== undefined
+  }
+
+  floor(feed: FeedId): number {
+    return this.#floors.at(feed)
   }
 
   isForked(feed: FeedId): boolean {

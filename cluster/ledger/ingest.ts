@@ -1,5 +1,6 @@
 import { type Fault, isFault } from '../../src/errors.ts'
-import type { CheckedEntry, Sequencer } from '../../src/journal/sequencer.ts'
+import type { CheckedEntry } from '../../src/journal/feed-log.ts'
+import type { Sequencer } from '../../src/journal/sequencer.ts'
 import type { Logger } from '../../src/runtime/logger.ts'
 import { INGEST_BATCH_BLOCKS_MAX, INGEST_BATCH_OPS_MAX } from '../limits.ts'
 import type { NodeId } from '../network/network.ts'
@@ -9,6 +10,7 @@ import { IngestView } from './ingest-view.ts'
 import { judge, type Refusal, type Verdict } from './judge.ts'
 import { blockWrites, encodeHeads } from './layout.ts'
 import { Parking } from './parking.ts'
+import type { Floors } from './snapshots/floors.ts'
 import type { StoredFeeds } from './stored-feeds.ts'
 
 /** What became of blocks from elsewhere. */
@@ -33,6 +35,7 @@ export interface IngestParts {
   readonly sequencer: Sequencer
   readonly feeds: StoredFeeds
   readonly forks: Forks
+  readonly floors: Floors
   readonly log: Logger
 }
 

@@ -20,6 +20,8 @@ export interface View {
   isAdmitted(author: string): boolean
   /** The feed goes no further here. */
   isForked(feed: FeedId): boolean
+  /** The first entry of the feed whose log is here; of those before it neither depth nor hash is known. */
+  floor(feed: FeedId): number
 }
 
 export type Refusal = 'AUTHOR_UNKNOWN' | 'FEED_FORKED' | 'CHAIN_BROKEN' | 'CONTEXT_INVALID' | 'DEPTH_INVALID'
@@ -68,6 +70,8 @@ function mayHaveSeen(entry: Entry, feed: FeedId): boolean {
 
 function judgeContext(entry: Entry, feed: FeedId, before: FeedPoint, view: View): Verdict {
   let depth = before.depth
+  // What the pruned entries among those it has seen may have had at most.
+  let pruned = 0
   let blind = false
   for (const [other, seq] of Object.entries(entry.seen)) {
     if (seq < (before.seen[other] ?? 0)) return refused('CONTEXT_INVALID')
@@ -77,7 +81,12 @@ function judgeContext(entry: Entry, feed: FeedId, before: FeedPoint, view: View)
       if (seq > known + FORKED_AHEAD_MAX) return refused('CONTEXT_INVALID')
       blind = true
     } else if (seq > known) return { is: 'early' }
+    else if (seq < view.floor(other)) pruned = Math.max(pruned, view.at(other, view.floor(other))?.depth ?? 0)
     else depth = Math.max(depth, view.at(other, seq)?.depth ?? 0)
+  }
+  if (!blind && pruned > depth) {
+    // Depth grows along a feed, so it lies between what is known and what the floor's entry has.
+    return entry.depth > depth && entry.depth <= pruned ? { is: 'fit' } : refused('DEPTH_INVALID')
   }
   if (!blind) return entry.depth === depth + 1 ? { is: 'fit' } : refused('DEPTH_INVALID')
   // A fork has two depths for one seq, and which one the author saw is not to be known. No line of causes

@@ -1,6 +1,6 @@
 import { decode, encode } from 'cborg'
-import type { Write } from '../../src/journal/key-value.ts'
-import type { FeedId } from '../../src/journal/op.ts'
+import type { KeyRange, Write } from '../../src/journal/key-value.ts'
+import type { FeedId, Lane } from '../../src/journal/op.ts'
 
 /**
  * The ledger's rows, beside the journal's own (`feed/`, `t/`, `state-hash`). A feed id is `<lane>@<node>`.
@@ -9,6 +9,9 @@ import type { FeedId } from '../../src/journal/op.ts'
  *   hash/<feed>/<hash>            the seq of that block: what OrbitDB calls the index
  *   head/<feed>                   OrbitDB's heads: [{hash, next}], one in a single-writer log
  *   fork/<feed>                   proof that the author signed two entries of one seq
+ *   floor/<lane>                  how much of the lane's log is gone, and what stands for it
+ *   installing/<lane>             a snapshot is taking the lane's place: what is there is not whole
+ *   aside/<feed>/<seq>            a block the snapshot lacks, to be applied again behind it
  */
 export interface StoredBlock {
   readonly hash: string
@@ -18,6 +21,8 @@ export interface StoredBlock {
 
 const SEQ_DIGITS = 16
 export const FORKS = { gte: 'fork/', lt: 'fork0' }
+export const FLOORS = { gte: 'floor/', lt: 'floor0' }
+export const INSTALLING = { gte: 'installing/', lt: 'installing0' }
 
 export function blockKey(feed: FeedId, seq: number): string {
   return `log/${feed}/${String(seq).padStart(SEQ_DIGITS, '0')}`
@@ -33,6 +38,24 @@ export function indexKey(feed: FeedId, hash: string): string {
 
 export function headKey(feed: FeedId): string {
   return `head/${feed}`
+}
+
+export function floorKey(lane: Lane): string {
+  return `floor/${lane}`
+}
+
+export function installingKey(lane: Lane): string {
+  return `installing/${lane}`
+}
+
+export function asideKey(feed: FeedId, seq: number): string {
+  return `aside/${feed}/${String(seq).padStart(SEQ_DIGITS, '0')}`
+}
+
+/** All rows of one kind (`log`, `hash`, `head`, `feed`, `aside`) of a lane's feeds. */
+export function ofLane(kind: 'log' | 'hash' | 'head' | 'feed' | 'aside', lane: Lane): KeyRange {
+  // A feed's name goes on with `@`, which no lane has in it.
+  return { gte: `${kind}/${lane}@`, lt: `${kind}/${lane}A` }
 }
 
 export function forkKey(feed: FeedId): string {

@@ -1,4 +1,5 @@
 import { Fault } from '../../src/errors.ts'
+import { type Lane, parseFeedId } from '../../src/journal/op.ts'
 import type { Timers } from '../../src/runtime/timers.ts'
 import { ANSWER_MS_MAX } from '../limits.ts'
 import type { Channel, Network, NodeId } from '../network/network.ts'
@@ -19,6 +20,8 @@ export interface Pulled {
   readonly refused: number
   /** The peer sent a page none of which could be used: no more of it was taken. */
   readonly stuck: boolean
+  /** Lanes whose log the peer no longer has from where we need it. */
+  readonly pruned: readonly Lane[]
 }
 
 /** The asking side of one conversation; see messages.ts. */
@@ -68,14 +71,29 @@ export class LedgerClient {
     return { here, there: readHeads(heads), stateHash: hello.stateHash }
   }
 
-  /** Takes in what the peer has and we lack. The next page is under way while one is taken in. */
-  async pull({ there }: Pick<Comparison, 'there'>): Promise<Pulled> {
-    const ranges = there ? this.#journal.wanted(there) : []
-    const pulled = { applied: 0, refused: 0, stuck: false }
+  /**
+   * Takes in what the peer has and we lack. The next page is under way while one is taken in.
+   * @param without lanes that are left for later
+   */
+  async pull({ there }: Pick<Comparison, 'there'>, without: ReadonlySet<Lane> = new Set()): Promise<Pulled> {
+    const pulled = { applied: 0, refused: 0, stuck: false, pruned: [] as Lane[] }
+    const wanted = there ? this.#journal.wanted(there) : []
+    const of = (lanes: ReadonlySet<Lane>) =>
+      wanted.filter(({ feed }) => !without.has(parseFeedId(feed).lane) && !lanes.has(parseFeedId(feed).lane))
+    let ranges = of(new Set())
     if (ranges.length === 0) return pulled
     await this.#channel.send({ is: 'want', ranges })
     for (let last = false; !last; ) {
-      const page = readAnswer('page', await this.#receive())
+      const page = readAnswer('page or pruned', await this.#receive())
+      if (page.is === 'pruned') {
+        pulled.pruned = page.lanes.map(({ lane }) => lane as Lane)
+        const fewer = of(new Set(pulled.pruned))
+        // An answer that takes nothing away would be asked for again and again.
+        if (fewer.length === 0 || fewer.length === ranges.length) return pulled
+        ranges = fewer
+        await this.#channel.send({ is: 'want', ranges })
+        continue
+      }
       last = page.last
       if (!last) await this.#channel.send({ is: 'more' })
       const taken = await this.#journal.take(page.blocks, this.#channel.peer)

@@ -10,6 +10,7 @@ import type { Channel, NodeId } from '../network/network.ts'
 import { type Question, readHeads, readQuestion, writeHeads } from './messages.ts'
 import type { Heads, Position } from './position.ts'
 import type { ReplicatedJournal } from './replicated-journal.ts'
+import type { FeedRange } from './stored-feeds.ts'
 import { receiveWithin } from './waiting.ts'
 
 /** Told where a peer said it stands; `there` is undefined where it stands where we do. */
@@ -79,12 +80,22 @@ export class LedgerServer {
         return
       case 'want':
         await talk.pages?.return(undefined)
-        talk.pages = this.#journal.blocks(question.ranges)
-        await this.#sendPage(talk)
+        talk.pages = undefined
+        await this.#begin(talk, question.ranges)
         return
       case 'more':
         await this.#sendPage(talk)
     }
+  }
+
+  async #begin(talk: Conversation, ranges: readonly FeedRange[]): Promise<void> {
+    const lanes = this.#journal.pruned(ranges)
+    if (lanes.length > 0) {
+      await talk.channel.send({ is: 'pruned', lanes })
+      return
+    }
+    talk.pages = this.#journal.blocks(ranges)
+    await this.#sendPage(talk)
   }
 
   async #sendPage(talk: Conversation): Promise<void> {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { Fault } from '../../src/errors.ts'
-import { type FeedId, parseFeedId } from '../../src/journal/op.ts'
+import { type FeedId, isLane, parseFeedId } from '../../src/journal/op.ts'
 import { DEPTH_MAX } from '../../src/limits.ts'
 import { BLOCK_BYTES_MAX, FEEDS_MAX, PAGE_BLOCKS_MAX } from '../limits.ts'
 import type { Heads } from './position.ts'
@@ -11,6 +11,8 @@ import type { Heads } from './position.ts'
  *   hello {digest, stateHash}      ->  hello {digest, stateHash}   where each stands; equal digests end it
  *   heads {heads}                  ->  heads {heads}               every feed's newest entry, as of the hello
  *   want  {ranges}                 ->  page  {blocks, last}        stretches of feeds, in causal order
+ *                                  ->  pruned {lanes}              or: of those lanes the log no longer goes
+ *                                                                  back so far; nothing else of the want is sent
  *   more  {}                       ->  page  {blocks, last}        as long as `last` is false
  */
 export const LEDGER_PROTOCOL = '/flotilla/ledger/1'
@@ -52,8 +54,22 @@ const page = z.strictObject({
   last: z.boolean(),
 })
 
+const pruned = z.strictObject({
+  is: z.literal('pruned'),
+  lanes: z
+    .array(
+      z.strictObject({
+        lane: z.string().max(200).refine(isLane),
+        /** The op of the snapshot that stands for it; null where the lane was dropped for its age. */
+        snapshot: z.string().max(64).nullable(),
+      }),
+    )
+    .min(1)
+    .max(FEEDS_MAX),
+})
+
 const question = z.discriminatedUnion('is', [hello, heads, want, more])
-const answers = { hello, heads, page }
+const answers = { hello, heads, page, 'page or pruned': z.discriminatedUnion('is', [page, pruned]) }
 
 export type Question = z.infer<typeof question>
 export type Answer<Name extends keyof typeof answers> = z.infer<(typeof answers)[Name]>

@@ -1,4 +1,4 @@
-import type { FeedId } from '../../src/journal/op.ts'
+import type { FeedId, Frontier } from '../../src/journal/op.ts'
 import type { MemberStatus } from '../../src/registry/topology.ts'
 import type { Clock } from '../../src/runtime/clock.ts'
 import type { Logger } from '../../src/runtime/logger.ts'
@@ -11,6 +11,8 @@ export type PeerSync = Pick<MemberStatus, 'sync' | 'lagEntries' | 'stateHash' | 
 interface Facts {
   readonly atMs: number
   readonly difference: Difference
+  /** Where the peer stood. */
+  readonly frontier: Frontier
   readonly stateHash: string
   readonly sameState: boolean
 }
@@ -21,6 +23,7 @@ export class PeerFacts {
   readonly #log: Logger
   readonly #isForked: (feed: FeedId) => boolean
   readonly #facts = new Map<NodeId, Facts>()
+  readonly #listeners = new Set<(peer: NodeId, there: Heads | undefined) => void>()
 
   constructor(clock: Clock, log: Logger, isForked: (feed: FeedId) => boolean) {
     this.#clock = clock
@@ -34,17 +37,31 @@ export class PeerFacts {
     const atMs = this.#clock.monotonic()
     const sameState = there === undefined && stateHash === here.stateHash
     const before = this.#facts.get(peer)
-    this.#facts.set(peer, { atMs, difference, stateHash, sameState })
+    const heads = there ?? here.heads
+    const frontier = Object.fromEntries([...heads].map(([feed, { seq }]) => [feed, seq]))
+    this.#facts.set(peer, { atMs, difference, frontier, stateHash, sameState })
     if (there === undefined && !sameState && before?.sameState !== false) {
       const facts = { peer, ours: here.stateHash, theirs: stateHash }
       this.#log.error(facts, 'the same entries gave other tables there: one of the two nodes is damaged')
     }
+    for (const listener of this.#listeners) listener(peer, there)
+  }
+
+  /** Tells of every comparison: where the peer stood; undefined where it stood where we did. */
+  onCompared(listener: (peer: NodeId, there: Heads | undefined) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
   }
 
   /** Milliseconds since the last comparison; infinite where there was none. */
   sinceMs(peer: NodeId): number {
     const facts = this.#facts.get(peer)
     return facts ? this.#clock.monotonic() - facts.atMs : Number.POSITIVE_INFINITY
+  }
+
+  /** Where the peer said it stood; feeds never go back. */
+  frontierOf(peer: NodeId): Frontier | undefined {
+    return this.#facts.get(peer)?.frontier
   }
 
   /** Forgets who is not to be known any longer. */

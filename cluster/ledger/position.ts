@@ -61,6 +61,8 @@ export function rangesWanted(
     if (isForked(feed)) return []
     const have = here.get(feed)?.seq ?? 0
     if (seq > have) return [{ feed, from: Math.max(1, have), to: seq }]
-    return hashAt(feed, seq) === hash ? [] : [{ feed, from: seq, to: seq }]
+    const held = hashAt(feed, seq)
+    // Of what has been pruned there is nothing to hold theirs against.
+    return held === undefined || held === hash ? [] : [{ feed, from: seq, to: seq }]
   })
 }

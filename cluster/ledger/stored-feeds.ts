@@ -67,6 +67,12 @@ export class StoredFeeds {
     }
   }
 
+  /** From a number on, as far as the feed is held. */
+  async *inOrder(feed: FeedId, from: number): AsyncGenerator<StoredBlock> {
+    const range = { gte: blockKey(feed, from), lt: blockKey(feed, Number.MAX_SAFE_INTEGER) }
+    for await (const [, row] of this.#store.range(range)) yield decodeBlock(row)
+  }
+
   async *#blocks({ feed, from, to }: FeedRange): AsyncGenerator<StoredBlock> {
     let expected = from
     for await (const [key, row] of this.#store.range({

@@ -58,8 +58,9 @@ export class LevelStore implements KeyValue {
     return this.#level.getSync(key)
   }
 
-  async *range(bounds: KeyRange): AsyncIterable<readonly [string, Uint8Array]> {
-    yield* this.#level.iterator(bounds)
+  /** The rows as they stand at the call, however late they are read: LevelDB's iterator holds that moment. */
+  range(bounds: KeyRange): AsyncIterable<readonly [string, Uint8Array]> {
+    return this.#level.iterator(bounds)
   }
 
   /** @throws Fault STORAGE_FULL, STORE_WRITE_FAILED; nothing of the batch is then there, now or later */

@@ -5,7 +5,16 @@ import { Host } from '../../../../cluster/network/host.ts'
 import type { Identity } from '../../../../cluster/network/identity.ts'
 import { Keyring } from '../../../../cluster/network/keyring.ts'
 import { ListRoster, runtime } from '../network/cast.ts'
-import { admit, foundSite, newCluster, newIdentity, openSite, type Plan, type Site } from './shipyard.ts'
+import {
+  admit,
+  everything,
+  foundSite,
+  newCluster,
+  newIdentity,
+  openSite,
+  type Plan,
+  type Site,
+} from './shipyard.ts'
 
 const KEY = new Uint8Array(32).fill(7)
 
@@ -24,7 +33,7 @@ export async function launch(plan: Plan, site: Site): Promise<Ship> {
     { clusterId: plan.clusterId, listen: ['/ip4/127.0.0.1/tcp/0'] },
     { identity: site.identity, keyring: new Keyring(KEY), roster: links, ...runtime },
   )
-  const roster = new TableRoster(site.journal)
+  const roster = new TableRoster(site.journal, runtime)
   const replication = new Replication({ journal: site.journal, network: host, roster, ...runtime })
   await roster.start()
   await host.start()
@@ -66,10 +75,13 @@ export async function armada(size: number): Promise<{ plan: Plan; ships: Ship[] 
   return { plan, ships }
 }
 
-/** A member with an empty store. */
+/** A member that knows of its admission. */
 async function newcomer(plan: Plan, founder: Site, identity: Identity = newIdentity()): Promise<Ship> {
   await admit(founder, identity.id)
-  return launch(plan, await openSite(plan, { identity }))
+  const site = await openSite(plan, { identity })
+  // A node writes only once it knows that it belongs.
+  await site.journal.take(await everything(founder), founder.identity.id)
+  return launch(plan, site)
 }
 
 /** Whether they hold the same records and say so. */

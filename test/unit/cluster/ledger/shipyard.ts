@@ -42,6 +42,8 @@ export class Valve implements KeyValue {
   readonly batches: (readonly Write[])[] = []
   fault: Error | undefined
   hold: Promise<void> | undefined
+  /** Told of each batch once it is on disk; what it sets takes effect from the next on. */
+  after: ((batch: readonly Write[]) => void) | undefined
   readonly #store: LevelStore
 
   constructor(store: LevelStore) {
@@ -61,6 +63,7 @@ export class Valve implements KeyValue {
     if (this.fault) throw this.fault
     await this.#store.write(batch)
     this.batches.push(batch)
+    this.after?.(batch)
   }
 
   close(): Promise<void> {
@@ -69,7 +72,15 @@ export class Valve implements KeyValue {
 }
 
 export function factsOf(name: string): NodeFacts {
-  return { name, site: 'here', addresses: [], swarm: [], url: null, tokenKey: 'k'.repeat(43) }
+  return {
+    name,
+    site: 'here',
+    addresses: [],
+    swarm: [],
+    url: null,
+    tokenKey: 'k'.repeat(43),
+    sealKey: 's'.repeat(43),
+  }
 }
 
 /** A cluster to be: who founds it, and its id. */
@@ -81,7 +92,9 @@ export interface Plan {
 
 export function newCluster(): Plan {
   const founder = newIdentity()
-  const genesis = writeGenesis({ name: 'test', founder: founder.id, nonce: new Uint8Array(32), time: 1 })
+  const nonce = new Uint8Array(32)
+  const recovery = new Uint8Array(32)
+  const genesis = writeGenesis({ name: 'test', founder: founder.id, nonce, time: 1, recovery })
   return { founder, genesis, clusterId: clusterIdOf(genesis) }
 }
 
@@ -133,9 +146,13 @@ export async function foundSite(plan: Plan): Promise<Site> {
 /** Records at `issuer` that the node belongs. */
 export async function admit(issuer: Site, node: string, name = 'member'): Promise<void> {
   const invite = `invite-${node.slice(-12)}`
+  const terms = { role: 'anchor', scope: null, approval: false, days: null } as const
   await issuer.journal.commit(AUTHORITY, () => [
-    op('invite.created', { invite, verifier: 'v', expiresAt: 1 }, 'node'),
-    op('node.admitted', { node, facts: { ...factsOf(name), addresses: [], swarm: [] }, invite }, 'node'),
+    op('invite.created', { invite, verifier: 'v', expiresAt: 1, ...terms }, 'node'),
+  ])
+  const facts = { ...factsOf(name), addresses: [], swarm: [] }
+  await issuer.journal.commit(AUTHORITY, () => [
+    op('node.admitted', { node, facts, invite, notAfter: null }, 'node'),
   ])
 }
 
@@ -164,7 +181,7 @@ export async function fleet(members: number): Promise<{ plan: Plan; founder: Sit
 let numbers = 0
 export function user(name: string): NewOp {
   const body = { name, email: '', realname: '', comment: '', admin: false, passwordHash: '$argon2id$x' }
-  return op('user.created', { ...body, number: ++numbers }, 'x')
+  return op('user.created', { ...body, number: ++numbers }, 'node')
 }
 
 export function tag(name: string, character = 'a'): NewOp {

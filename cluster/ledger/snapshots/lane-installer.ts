@@ -1,0 +1,264 @@
+import { isDeepStrictEqual } from 'node:util'
+import { decode, encode } from 'cborg'
+import { Fault } from '../../../src/errors.ts'
+import type { KeyValue, Write } from '../../../src/journal/key-value.ts'
+import { laneRows, putRow, RowsSum, rowKey } from '../../../src/journal/lane-rows.ts'
+import { type FeedId, type Frontier, familyOf, type Lane, parseFeedId } from '../../../src/journal/op.ts'
+import type { FeedState, SnapshotRow } from '../../../src/journal/rows.ts'
+import type { Sequencer } from '../../../src/journal/sequencer.ts'
+import { hashWrite } from '../../../src/journal/table-store.ts'
+import { INSTALL_BATCH_BYTES } from '../../limits.ts'
+import type { BlockFormat } from '../block-format.ts'
+import {
+  asideKey,
+  blockKey,
+  blockWrites,
+  decodeBlock,
+  encodeHeads,
+  floorKey,
+  INSTALLING,
+  installingKey,
+  ofLane,
+} from '../layout.ts'
+import type { Floors } from './floors.ts'
+import { covers, part } from './lane-position.ts'
+import { BatchedWrites, deleteRange } from './slices.ts'
+import { type SnapshotFeed, SnapshotReader } from './snapshot-form.ts'
+
+/** Opens the snapshot's bytes from the beginning. */
+export type SnapshotBytes = () => AsyncIterable<Uint8Array>
+
+interface Mark {
+  /** `saving`: nothing has been taken away yet. `installing`: rows come and go. `empty`: none are here. */
+  readonly stage: 'saving' | 'installing' | 'empty'
+  /** This node's own feeds as far as they had come: until they are back, it must not write in the lane. */
+  readonly own: Frontier
+}
+
+/**
+ * Puts a snapshot's rows in the place of a lane's. A crash half-way leaves a mark; at the next start the lane is emptied and fetched again.
+ */
+export class LaneInstaller {
+  readonly #store: KeyValue
+  readonly #sequencer: Sequencer
+  readonly #format: BlockFormat
+  readonly #cluster: string
+  readonly #node: string
+  readonly #floors: Floors
+  readonly #marks = new Map<Lane, Mark>()
+
+  constructor(parts: {
+    store: KeyValue
+    sequencer: Sequencer
+    format: BlockFormat
+    cluster: string
+    node: string
+    floors: Floors
+  }) {
+    this.#store = parts.store
+    this.#sequencer = parts.sequencer
+    this.#format = parts.format
+    this.#cluster = parts.cluster
+    this.#node = parts.node
+    this.#floors = parts.floors
+  }
+
+  /** Clears up after a crash. To be called before the sequencer is opened. */
+  async recover(): Promise<void> {
+    for await (const [key, row] of this.#store.range(INSTALLING)) {
+      const lane = key.slice(INSTALLING.gte.length) as Lane
+      const mark = decode(row) as Mark
+      if (mark.stage === 'saving') {
+        await deleteRange(this.#store, ofLane('aside', lane))
+        await this.#store.write([{ type: 'del', key }])
+        continue
+      }
+      if (mark.stage === 'installing') await this.#clear(lane)
+      await this.#emptied(lane, mark.own)
+    }
+  }
+
+  /** Whether this node has written in the lane what is not here any more. */
+  owes(lane: Lane): boolean {
+    const { own } = this.#marks.get(lane) ?? {}
+    return own !== undefined && !covers(part(this.#sequencer.frontier(), lane), own)
+  }
+
+  /**
+   * @param isUsable asked in the writer's turn, before anything is touched
+   * @throws Fault SNAPSHOT_INVALID when the bytes are not what was signed; the lane is then as it was, or
+   * empty where it was before
+   */
+  async install(snapshot: SnapshotRow, open: SnapshotBytes, isUsable: () => Promise<boolean>): Promise<void> {
+    const { header } = await this.#peek(snapshot, open)
+    const { lane } = header
+    if (Object.keys(part(this.#sequencer.frontier(), lane)).length > 0) await this.#rehearse(snapshot, open)
+    // Nothing is written beside it: entries, or rows that are decided again, would go under.
+    await this.#sequencer.replace(async () => {
+      if (!(await isUsable())) {
+        throw new Fault('SNAPSHOT_OVERTAKEN', 'an authority op reaches into the snapshot', { lane })
+      }
+      const ours = part(this.#sequencer.frontier(), lane)
+      const own = Object.fromEntries(
+        Object.entries({ ...this.#marks.get(lane)?.own, ...ours }).filter(
+          ([feed]) => parseFeedId(feed).author === this.#node,
+        ),
+      )
+      await this.#putAside(lane, ours, header.frontier, own)
+      const mark: Mark = { stage: 'installing', own }
+      this.#marks.set(lane, mark)
+      await this.#store.write([installing(lane, mark)])
+      try {
+        await this.#clear(lane)
+        await this.#fill(snapshot, open)
+      } catch (error) {
+        await this.#clear(lane)
+        await this.#emptied(lane, own)
+        throw error
+      }
+    })
+  }
+
+  /** Blocks that were here and are not in the snapshot, in an order in which they can be applied again. */
+  async aside(lane: Lane): Promise<Uint8Array[]> {
+    const blocks: { depth: number; bytes: Uint8Array }[] = []
+    for await (const [, row] of this.#store.range(ofLane('aside', lane))) blocks.push(decodeBlock(row))
+    return blocks.sort((a, b) => a.depth - b.depth).map(({ bytes }) => bytes)
+  }
+
+  /** Forgets what was put aside once it is back. @returns whether all of it is */
+  async settle(lane: Lane): Promise<boolean> {
+    const frontier = this.#sequencer.frontier()
+    const writes: Write[] = []
+    let whole = true
+    for await (const [key] of this.#store.range(ofLane('aside', lane))) {
+      const [feed, seq] = [key.slice('aside/'.length, -17), Number(key.slice(-16))]
+      if ((frontier[feed] ?? 0) >= seq) writes.push({ type: 'del', key })
+      else whole = false
+    }
+    if (whole && !this.owes(lane)) {
+      writes.push({ type: 'del', key: installingKey(lane) })
+      this.#marks.delete(lane)
+    }
+    if (writes.length > 0) await this.#store.write(writes)
+    return whole
+  }
+
+  /** Lanes whose blocks put aside wait for their place. */
+  unsettled(): Lane[] {
+    return [...this.#marks.keys()]
+  }
+
+  async #peek(snapshot: SnapshotRow, open: SnapshotBytes): Promise<SnapshotReader> {
+    const reader = await this.#open(snapshot, open)
+    await reader.close()
+    return reader
+  }
+
+  async #open(snapshot: SnapshotRow, open: SnapshotBytes): Promise<SnapshotReader> {
+    const reader = await SnapshotReader.open(open())
+    const { cluster, lane, frontier, authority, stateHash } = reader.header
+    const signed = { lane: snapshot.lane, frontier: snapshot.frontier, authority: snapshot.authority }
+    const same =
+      cluster === this.#cluster &&
+      stateHash === snapshot.stateHash &&
+      isDeepStrictEqual({ lane, frontier, authority }, signed)
+    if (same) return reader
+    await reader.close()
+    throw new Fault('SNAPSHOT_INVALID', 'the bytes are not of the position that was signed', {
+      snapshot: snapshot.id,
+    })
+  }
+
+  /** Goes through all of it without writing: a lane that has rows is not given away for a bad snapshot. */
+  async #rehearse(snapshot: SnapshotRow, open: SnapshotBytes): Promise<void> {
+    const reader = await this.#open(snapshot, open)
+    for (const feed of reader.feeds) await this.#check(feed)
+    const sum = new RowsSum()
+    for await (const rows of reader.rows()) for (const row of rows) sum.add(row)
+    compare(snapshot, reader, sum)
+  }
+
+  /** Keeps blocks the snapshot does not cover, this node's own unsent ones among them. */
+  async #putAside(lane: Lane, ours: Frontier, theirs: Frontier, own: Frontier): Promise<void> {
+    const rest = Object.entries(ours).filter(([feed, seq]) => seq > (theirs[feed] ?? 0))
+    if (rest.length === 0) return
+    await this.#store.write([installing(lane, { stage: 'saving', own })])
+    const batch = new BatchedWrites(this.#store, INSTALL_BATCH_BYTES)
+    for (const [feed, seq] of rest) {
+      const range = { gte: blockKey(feed, (theirs[feed] ?? 0) + 1), lt: blockKey(feed, seq + 1) }
+      for await (const [key, value] of this.#store.range(range)) {
+        await batch.add({ type: 'put', key: asideKey(feed, Number(key.slice(-16))), value })
+      }
+    }
+    await batch.flush()
+  }
+
+  async #fill(snapshot: SnapshotRow, open: SnapshotBytes): Promise<void> {
+    const reader = await this.#open(snapshot, open)
+    const { lane, frontier } = reader.header
+    const writes: Write[] = []
+    const feeds = new Map<FeedId, FeedState>()
+    for (const feed of reader.feeds) {
+      writes.push(...(await this.#check(feed)))
+      feeds.set(feed.feed, { seq: feed.seq, depth: feed.depth, seen: feed.seen })
+    }
+    const sum = new RowsSum()
+    const batch = new BatchedWrites(this.#store, INSTALL_BATCH_BYTES)
+    for await (const rows of reader.rows()) {
+      for (const row of rows) {
+        sum.add(row)
+        await batch.add(putRow(row))
+      }
+    }
+    await batch.flush()
+    compare(snapshot, reader, sum)
+    const floor = { snapshot: snapshot.id, frontier }
+    const mark: Mark = { stage: 'empty', own: this.#marks.get(lane)?.own ?? {} }
+    writes.push(this.#floors.write(lane, floor), installing(lane, mark))
+    for (const [feed, state] of feeds) writes.push({ type: 'put', key: `feed/${feed}`, value: encode(state) })
+    await this.#store.write([...writes, hashWrite(familyOf(lane), sum.value)])
+    this.#floors.set(lane, floor)
+  }
+
+  /** The feed's newest entry, by its author's own signature. @returns its place in the log */
+  async #check({ feed, seq, depth, hash, block: bytes }: SnapshotFeed): Promise<Write[]> {
+    const block = await this.#format.read(bytes, this.#cluster)
+    await block.verify()
+    const { entry } = block
+    if (block.feed !== feed || entry.seq !== seq || entry.depth !== depth || block.hash !== hash) {
+      throw new Fault('SNAPSHOT_INVALID', 'a feed does not end with the entry it should', { feed, seq })
+    }
+    const heads = encodeHeads(hash, block.next === undefined ? [] : [block.next])
+    return blockWrites(feed, seq, { hash, depth, bytes }, heads)
+  }
+
+  async #clear(lane: Lane): Promise<void> {
+    // The hash goes first: from here on the lane is nothing.
+    await this.#store.write([hashWrite(familyOf(lane), 0n)])
+    for (const kind of ['feed', 'head', 'log', 'hash'] as const) {
+      await deleteRange(this.#store, ofLane(kind, lane))
+    }
+    const batch = new BatchedWrites(this.#store, INSTALL_BATCH_BYTES)
+    for await (const row of laneRows(this.#store, lane)) await batch.add({ type: 'del', key: rowKey(row) })
+    await batch.flush()
+  }
+
+  async #emptied(lane: Lane, own: Frontier): Promise<void> {
+    const mark: Mark = { stage: 'empty', own }
+    await this.#store.write([installing(lane, mark), { type: 'del', key: floorKey(lane) }])
+    this.#floors.forget(lane)
+    this.#marks.set(lane, mark)
+  }
+}
+
+function installing(lane: Lane, mark: Mark): Write {
+  return { type: 'put', key: installingKey(lane), value: encode(mark) }
+}
+
+function compare(snapshot: SnapshotRow, { header }: SnapshotReader, sum: RowsSum): void {
+  if (sum.hex === header.rowsHash) return
+  throw new Fault('SNAPSHOT_INVALID', 'the rows do not give the hash that was signed', {
+    snapshot: snapshot.id,
+  })
+}

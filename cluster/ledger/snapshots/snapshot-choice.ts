@@ -1,0 +1,41 @@
+import type { Tables } from '../../../src/journal/journal.ts'
+import type { Lane } from '../../../src/journal/op.ts'
+import type { SnapshotRow } from '../../../src/journal/rows.ts'
+import { SNAPSHOT_SIGNERS_MIN } from '../../limits.ts'
+import type { NodeId } from '../../network/network.ts'
+
+/** Members, as the tables have them. */
+export interface Fleet {
+  /** All whose word about records is asked for: state `member`. */
+  readonly members: readonly NodeId[]
+  /** Those that may sign a snapshot. */
+  readonly anchors: ReadonlySet<NodeId>
+}
+
+export async function fleetOf(tables: Tables): Promise<Fleet> {
+  const members: NodeId[] = []
+  const anchors = new Set<NodeId>()
+  for await (const { row } of tables.list('nodes')) {
+    if (row.state !== 'member') continue
+    members.push(row.id)
+    if (row.role === 'anchor') anchors.add(row.id)
+  }
+  return { members, anchors }
+}
+
+/** The lane's snapshots, the newest first. */
+export async function snapshotsOf(tables: Tables, lane: Lane): Promise<SnapshotRow[]> {
+  const rows: SnapshotRow[] = []
+  for await (const { row } of tables.list('snapshots')) if (row.lane === lane) rows.push(row)
+  return rows.sort((a, b) => b.depth - a.depth || (a.id < b.id ? -1 : 1))
+}
+
+/**
+ * Whether enough members that still belong say the same: two, or all there are.
+ * @param asker its own word does not count where it is the one that needs the snapshot
+ */
+export function isAttested(snapshot: SnapshotRow, { anchors }: Fleet, asker?: NodeId): boolean {
+  const others = [...anchors].filter((node) => node !== asker)
+  const signers = new Set(snapshot.signers.filter((node) => node !== asker && anchors.has(node)))
+  return signers.size >= Math.max(1, Math.min(SNAPSHOT_SIGNERS_MIN, others.length))
+}

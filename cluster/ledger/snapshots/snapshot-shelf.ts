@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto'
+import { Fault } from '../../../src/errors.ts'
+import { type Digest, parseDigest } from '../../../src/oci/digest.ts'
+import type { BlobSource } from '../../../src/registry/blob-source.ts'
+import type { BlobStore, OpenBlob } from '../../../src/registry/blob-store.ts'
+import type { Timers } from '../../../src/runtime/timers.ts'
+import { SNAPSHOT_FETCH_MS_MAX } from '../../limits.ts'
+
+export interface ShelfParts {
+  readonly blobs: BlobStore
+  readonly source: BlobSource
+  readonly timers: Timers
+}
+
+/** Snapshots as blobs: here, or at members that have them. */
+export class SnapshotShelf {
+  readonly #parts: ShelfParts
+
+  constructor(parts: ShelfParts) {
+    this.#parts = parts
+  }
+
+  /** Keeps what streams in under its digest, and lets others know. Nothing of it stays where that fails. */
+  async put(
+    stream: AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+  ): Promise<{ digest: Digest; bytes: number }> {
+    const { blobs, source } = this.#parts
+    const staged = await blobs.stage()
+    try {
+      const sum = createHash('sha256')
+      let bytes = 0
+      for await (const chunk of stream) {
+        signal.throwIfAborted()
+        sum.update(chunk)
+        await staged.write(chunk, bytes)
+        bytes += chunk.length
+      }
+      const digest = parseDigest(`sha256:${sum.digest('hex')}`)
+      await staged.commit(digest, signal)
+      source.announce(digest, bytes)
+      return { digest, bytes }
+    } catch (error) {
+      await staged.discard()
+      throw error
+    }
+  }
+
+  async has(digest: string): Promise<boolean> {
+    return (await this.#parts.blobs.stat(parseDigest(digest))) !== undefined
+  }
+
+  /**
+   * Has the blob here when it resolves, verified.
+   * @throws Fault SNAPSHOT_UNREACHABLE when nobody has it or it does not come in time, BLOB_FETCH_FAILED
+   */
+  async fetch(text: string, signal: AbortSignal): Promise<void> {
+    const { blobs, source, timers } = this.#parts
+    const digest = parseDigest(text)
+    if (await blobs.stat(digest)) return
+    const limit = new AbortController()
+    const late = new Fault('SNAPSHOT_UNREACHABLE', 'the snapshot did not arrive in time', { digest })
+    const callOff = timers.after(SNAPSHOT_FETCH_MS_MAX, () => limit.abort(late))
+    const given = AbortSignal.any([signal, limit.signal])
+    try {
+      const incoming = await source.fetch(digest, given)
+      if (!incoming) {
+        throw new Fault('SNAPSHOT_UNREACHABLE', 'no member in reach holds the snapshot', { digest })
+      }
+      await abandonable(incoming.committed, given)
+    } finally {
+      callOff()
+    }
+  }
+
+  /** @throws Fault SNAPSHOT_UNREACHABLE when it is not here */
+  async open(text: string): Promise<OpenBlob> {
+    const blob = await this.#parts.blobs.open(parseDigest(text))
+    if (blob) return blob
+    throw new Fault('SNAPSHOT_UNREACHABLE', 'the snapshot is not here', { digest: text })
+  }
+
+  async drop(digest: string): Promise<void> {
+    await this.#parts.blobs.delete(parseDigest(digest))
+  }
+}
+
+async function abandonable(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted()
+  let abandon = () => {}
+  const abandoned = new Promise<never>((_, reject) => {
+    abandon = () => reject(signal.reason)
+    signal.addEventListener('abort', abandon, { once: true })
+  })
+  try {
+    await Promise.race([promise, abandoned])
+  } finally {
+    signal.removeEventListener('abort', abandon)
+  }
+}
