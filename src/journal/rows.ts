@@ -328,7 +328,7 @@ export interface EventRow {
  * Every table, `key -> row`:
  * - cluster      `cluster`
  * - nodes        node id
- * - invites      invite id
+ * - invites      `<issuing node>/<invite id>`
  * - users        user id
  * - projects     project id
  * - claims       `user-name:<folded>`, `user-number:<n>`, `project-name:<name>`, `project-number:<n>`

@@ -59,6 +59,8 @@ export interface SequencerParts {
   readonly cluster: string
   /** The node's incarnation: which of its feeds it goes on with. */
   readonly life?: string
+  /** Rows kept decoded in memory, where the default is too many. */
+  readonly cachedRows?: number
   /** Feeds that go no further here: what others have seen of them is not waited for. */
   readonly excused?: (feed: FeedId) => boolean
 }
@@ -84,7 +86,7 @@ export class Sequencer {
     this.#parts = parts
     this.#life = parts.life ?? FIRST_LIFE
     this.#excused = parts.excused ?? (() => false)
-    this.tables = new TableStore(parts.store)
+    this.tables = new TableStore(parts.store, parts.cachedRows)
     const writer = {
       tables: this.tables,
       frontier: () => this.frontier(),

@@ -59,11 +59,12 @@ export function rowHash(table: TableName, key: string, bytes: Uint8Array): bigin
  */
 export class TableStore implements Tables {
   readonly #store: KeyValue
-  readonly #cache = new LRUCache<string, AnyRow | typeof ABSENT>({ max: CACHED_ROWS_MAX })
+  readonly #cache: LRUCache<string, AnyRow | typeof ABSENT>
   readonly #hashes = new Map<LaneFamily, bigint>()
 
-  constructor(store: KeyValue) {
+  constructor(store: KeyValue, cachedRows = CACHED_ROWS_MAX) {
     this.#store = store
+    this.#cache = new LRUCache({ max: cachedRows })
     this.reload()
   }
 

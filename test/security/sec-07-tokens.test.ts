@@ -150,7 +150,9 @@ test('sec-7: with a node’s eviction its tokens end at every node that has hear
   const stolen = assemble(thief, sites)
   const tokens = [await fetched(stolen), await fetched(stolen)]
   for (const place of places.keys()) expect(await tried(place, tokens[0] as string)).toBe(404)
-  await origin.site.commit(AUTHORITY, () => [op('node.evicted', { node: thief.node }, 'node')])
+  await origin.site.commit(AUTHORITY, () => [
+    op('node.evicted', { node: thief.node, compromised: false, frontier: null, reason: '' }, 'node'),
+  ])
   for (const token of tokens) expect(await tried('origin', token)).toBe(401)
   await replica.site.learn(origin.site)
   for (const token of tokens) expect(await tried('replica', token)).toBe(401)

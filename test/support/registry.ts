@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { registryRoutes } from '../../src/http/oci/routes.ts'
 import { HttpServer, type RouteModule } from '../../src/http/server.ts'
+import { clusterIdOf, foundingOps, writeGenesis } from '../../src/journal/genesis.ts'
 import { op } from '../../src/journal/kinds.ts'
 import { AUTHORITY } from '../../src/journal/op.ts'
 import { SingleNodeJournal } from '../../src/journal/single-node.ts'
@@ -15,7 +16,15 @@ import { LevelStore } from '../../src/store/level/level-store.ts'
 import { type DiskStores, openDisk, temporaryDirectory } from './disk.ts'
 
 const NODE = 'a'.repeat(32)
-const CLUSTER = 'f'.repeat(64)
+const KEY = 'k'.repeat(43)
+const GENESIS = writeGenesis({
+  name: 'test',
+  founder: NODE,
+  nonce: new Uint8Array(32),
+  time: 0,
+  recovery: new Uint8Array(32),
+})
+const CLUSTER = clusterIdOf(GENESIS)
 
 /** Everybody may do everything, and is who the user name of Basic says. For tests whose subject is not access. */
 export const openAccess: RegistryAccess = {
@@ -45,6 +54,7 @@ export async function openRegistry(
   const store = await LevelStore.open(join(root, 'records'))
   const journal = new SingleNodeJournal({ store, clock: systemClock, node: NODE, cluster: CLUSTER })
   await journal.open()
+  const owner = await found(journal)
   const registry = createRegistry({ journal, blobs: disk.blobs, uploads: disk.uploads, source })
   let number = 0
   return {
@@ -54,7 +64,7 @@ export async function openRegistry(
     registry,
     project: async (name) => {
       number++
-      const facts = { name, number, owner: 'o'.repeat(22), ownerMember: number, metadata: {} }
+      const facts = { name, number, owner, ownerMember: number, metadata: {} }
       const { ids } = await journal.commit(AUTHORITY, () => [op('project.created', facts, 'node')])
       return ids[0] as string
     },
@@ -64,6 +74,17 @@ export async function openRegistry(
       await disk.close()
     },
   }
+}
+
+/** A cluster of one with one user, made once for each directory. @returns the user's id */
+async function found(journal: SingleNodeJournal): Promise<string> {
+  for await (const { key } of journal.tables.list('users')) return key
+  const facts = { name: 'one', site: 's', addresses: [], swarm: [], url: null, tokenKey: KEY, sealKey: KEY }
+  await journal.commit(AUTHORITY, () => foundingOps(GENESIS, NODE, facts))
+  const person = { name: 'owner', number: 1, email: '', realname: '', comment: '', admin: false }
+  const user = op('user.created', { ...person, passwordHash: '$argon2id$x' }, 'node')
+  const { ids } = await journal.commit(AUTHORITY, () => [user])
+  return ids[0] as string
 }
 
 export interface ServerUnderTest extends RegistryUnderTest {

@@ -7,7 +7,7 @@ import { clusterIdOf, foundingOps, writeGenesis } from '../../src/journal/genesi
 import type { Committed, Journal, TableChange, Tables } from '../../src/journal/journal.ts'
 import type { Write } from '../../src/journal/key-value.ts'
 import { op } from '../../src/journal/kinds.ts'
-import { AUTHORITY, type Entry, type Frontier, type Lane, type NewOp } from '../../src/journal/op.ts'
+import { AUTHORITY, type Entry, type Frontier, feedOf, type Lane, type NewOp } from '../../src/journal/op.ts'
 import { Sequencer } from '../../src/journal/sequencer.ts'
 import type { Clock } from '../../src/runtime/clock.ts'
 import { systemRandom } from '../../src/runtime/random.ts'
@@ -52,7 +52,14 @@ export class Site implements Journal {
       this.held.push(entry)
       await parts.store.write(writes)
     }
-    this.#sequencer = new Sequencer({ ...parts, log: { append } })
+    const held = this.held
+    const archive = {
+      async *read(feed: string, from: number) {
+        for (const entry of [...held]) if (feedOf(entry) === feed && entry.seq >= from) yield entry
+      },
+      base: async () => undefined,
+    }
+    this.#sequencer = new Sequencer({ ...parts, log: { append }, archive, cachedRows: 1000 })
   }
 
   get tables(): Tables {
@@ -104,7 +111,13 @@ export class Sites {
   async found(name = 'test'): Promise<Site> {
     const node = nodeId()
     const nonce = systemRandom.bytes(32)
-    const genesis = writeGenesis({ name, founder: node, nonce, time: this.clock.now() })
+    const genesis = writeGenesis({
+      name,
+      founder: node,
+      nonce,
+      time: this.clock.now(),
+      recovery: systemRandom.bytes(32),
+    })
     const site = await this.#site(node, clusterIdOf(genesis))
     await site.commit(AUTHORITY, () => foundingOps(genesis, node, factsOf(site)))
     return site
@@ -117,10 +130,22 @@ export class Sites {
     await host.commit(AUTHORITY, () => [
       op(
         'invite.created',
-        { invite, verifier: 'v', expiresAt: this.clock.now() + 60_000 },
+        {
+          invite,
+          verifier: 'v',
+          expiresAt: this.clock.now() + 60_000,
+          role: 'anchor',
+          scope: null,
+          approval: false,
+          days: null,
+        },
         NODE_ITSELF.actor,
       ),
-      op('node.admitted', { node: site.node, facts: factsOf(site), invite }, NODE_ITSELF.actor),
+      op(
+        'node.admitted',
+        { node: site.node, facts: factsOf(site), invite, notAfter: null },
+        NODE_ITSELF.actor,
+      ),
     ])
     await site.learn(host)
     return site
@@ -154,5 +179,6 @@ function nodeId(): string {
 }
 
 function factsOf(site: Site) {
-  return { name: 'n', site: 's', url: null, tokenKey: site.key.publicKey, addresses: [], swarm: [] }
+  const tokenKey = site.key.publicKey
+  return { name: 'n', site: 's', url: null, tokenKey, sealKey: tokenKey, addresses: [], swarm: [] }
 }

@@ -92,7 +92,13 @@ export async function openMember(directory: string, clusterId: string): Promise<
 export async function foundMember(directory: string): Promise<Member> {
   mkdirSync(directory, { recursive: true })
   const { id: founder } = await loadOrCreateIdentity(join(directory, 'identity.pem'))
-  const genesis = writeGenesis({ name: 'bench', founder, nonce: new Uint8Array(32), time: 1 })
+  const genesis = writeGenesis({
+    name: 'bench',
+    founder,
+    nonce: new Uint8Array(32),
+    time: 1,
+    recovery: new Uint8Array(32),
+  })
   const member = await openMember(directory, clusterIdOf(genesis))
   await member.journal.commit(AUTHORITY, () => foundingOps(genesis, founder, factsOf('founder')))
   const { ids } = await member.journal.commit(AUTHORITY, () => [
@@ -121,13 +127,29 @@ export async function foundMember(directory: string): Promise<Member> {
 export async function admit(issuer: Member, node: string): Promise<void> {
   const invite = `invite-${node.slice(-12)}`
   await issuer.journal.commit(AUTHORITY, () => [
-    op('invite.created', { invite, verifier: 'v', expiresAt: 1 }, 'node'),
-    op('node.admitted', { node, facts: { ...factsOf('member'), addresses: [], swarm: [] }, invite }, 'node'),
+    op(
+      'invite.created',
+      { invite, verifier: 'v', expiresAt: 1, role: 'anchor', scope: null, approval: false, days: null },
+      'node',
+    ),
+    op(
+      'node.admitted',
+      { node, facts: { ...factsOf('member'), addresses: [], swarm: [] }, invite, notAfter: null },
+      'node',
+    ),
   ])
 }
 
 function factsOf(name: string): NodeFacts {
-  return { name, site: 'here', addresses: [], swarm: [], url: null, tokenKey: 'k'.repeat(43) }
+  return {
+    name,
+    site: 'here',
+    addresses: [],
+    swarm: [],
+    url: null,
+    tokenKey: 'k'.repeat(43),
+    sealKey: 'k'.repeat(43),
+  }
 }
 
 /** Writes small ops into the project of `foundMember`: one moved tag each. */

@@ -18,7 +18,19 @@ class Links implements Roster {
   readonly #listeners = new Set<() => void>()
 
   put(id: string, state: RosterMember['state'], addresses: readonly string[]): void {
-    this.#members.set(id, { id, name: id, site: 'here', state, addresses, swarm: [], url: null })
+    this.#members.set(id, {
+      id,
+      name: id,
+      site: 'here',
+      state,
+      role: 'anchor',
+      notAfter: null,
+      sealKey: null,
+      admittedBy: null,
+      addresses,
+      swarm: [],
+      url: null,
+    })
     for (const listener of this.#listeners) listener()
   }
 

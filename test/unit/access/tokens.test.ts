@@ -157,7 +157,9 @@ test('an evicted node’s tokens are worth nothing, the ones from before too, an
   const guest = assemble(await sites.admit(here.site), sites)
   const text = await token(guest)
   await expect(here.tokens.verify(text)).resolves.toBeDefined()
-  await here.site.commit(AUTHORITY, () => [op('node.evicted', { node: guest.site.node }, 'node')])
+  await here.site.commit(AUTHORITY, () => [
+    op('node.evicted', { node: guest.site.node, compromised: false, frontier: null, reason: '' }, 'node'),
+  ])
   await refused(text, here)
   await guest.site.learn(here.site)
   await expect(token(guest)).rejects.toMatchObject({ code: 'TOKENS_UNAVAILABLE' })

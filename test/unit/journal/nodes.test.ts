@@ -11,8 +11,17 @@ import { systemClock } from '../../../src/runtime/clock.ts'
 import { LevelStore } from '../../../src/store/level/level-store.ts'
 
 const [A, B, C, X] = ['a', 'b', 'c', 'x'].map((name) => name.repeat(24)) as [string, string, string, string]
-const genesis = writeGenesis({ name: 'test', founder: A, nonce: new Uint8Array(32), time: 1 })
+const genesis = writeGenesis({
+  name: 'test',
+  founder: A,
+  nonce: new Uint8Array(32),
+  time: 1,
+  recovery: new Uint8Array(32),
+})
 const cluster = clusterIdOf(genesis)
+
+/** Nothing here is decided again: no late eviction cuts into content. */
+const NO_ARCHIVE = { async *read() {}, base: async () => undefined }
 
 interface Site {
   readonly sequencer: Sequencer
@@ -35,7 +44,7 @@ async function site(node: string): Promise<Site> {
       await store.write(writes)
     },
   }
-  const sequencer = new Sequencer({ store, log, clock: systemClock, node, cluster })
+  const sequencer = new Sequencer({ store, log, archive: NO_ARCHIVE, clock: systemClock, node, cluster })
   return {
     sequencer,
     written,
@@ -49,13 +58,25 @@ async function site(node: string): Promise<Site> {
 }
 
 function facts(name: string): NodeFacts & { addresses: string[]; swarm: string[] } {
-  return { name, site: 'here', addresses: [], swarm: [], url: null, tokenKey: 'k'.repeat(43) }
+  return {
+    name,
+    site: 'here',
+    addresses: [],
+    swarm: [],
+    url: null,
+    tokenKey: 'k'.repeat(43),
+    sealKey: 'k'.repeat(43),
+  }
 }
 
 function admission(node: string, name: string, invite: string): NewOp[] {
   return [
-    op('invite.created', { invite, verifier: 'v', expiresAt: 1 }, 'node'),
-    op('node.admitted', { node, facts: facts(name), invite }, 'node'),
+    op(
+      'invite.created',
+      { invite, verifier: 'v', expiresAt: 1, role: 'anchor', scope: null, approval: false, days: null },
+      'node',
+    ),
+    op('node.admitted', { node, facts: facts(name), invite, notAfter: null }, 'node'),
   ]
 }
 
@@ -100,7 +121,7 @@ test('an invite redeemed by a node that was evicted elsewhere leaves the same ro
   await a.commit(...admission(X, 'x', 'invite-a-x'))
   await b.learn(...a.written.slice(common.length))
   const before = a.written.length
-  await a.commit(op('node.evicted', { node: X }, 'x'))
+  await a.commit(op('node.evicted', { node: X, compromised: false, frontier: null, reason: '' }, 'node'))
   await b.commit(...admission(X, 'x', 'invite-b-x'))
   await b.learn(...a.written.slice(before))
   await a.learn(...b.written)

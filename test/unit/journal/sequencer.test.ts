@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { decodeEntry, encodeEntry } from '../../../src/journal/entry.ts'
+import { clusterIdOf, foundingOps, writeGenesis } from '../../../src/journal/genesis.ts'
 import { op } from '../../../src/journal/kinds.ts'
 import { AUTHORITY, type Entry, type FeedId, type NewOp } from '../../../src/journal/op.ts'
 import { Sequencer } from '../../../src/journal/sequencer.ts'
@@ -14,6 +15,15 @@ const cleanups: (() => Promise<void>)[] = []
 afterAll(async () => {
   for (const clean of cleanups) await clean()
 })
+
+const [ONE, TWO] = ['1', '2'].map((digit) => digit.repeat(24)) as [string, string]
+const nonce = new Uint8Array(32)
+const genesis = writeGenesis({ name: 'test', founder: ONE, nonce, time: 1, recovery: nonce })
+const cluster = clusterIdOf(genesis)
+const key = 'k'.repeat(43)
+const facts = { name: 'one', site: 'here', addresses: [], swarm: [], url: null, tokenKey: key, sealKey: key }
+/** Nothing here is decided again. */
+const archive = { async *read() {}, base: async () => undefined }
 
 interface Site {
   readonly sequencer: Sequencer
@@ -37,8 +47,15 @@ async function site(node: string, excused: (feed: FeedId) => boolean = () => fal
   }
   return {
     written,
-    sequencer: new Sequencer({ store, log, clock: systemClock, node, cluster: 'c', excused }),
+    sequencer: new Sequencer({ store, log, archive, clock: systemClock, node, cluster, excused }),
   }
+}
+
+/** The cluster's first member, which may write. */
+async function founder(): Promise<Site> {
+  const founding = await site(ONE)
+  await founding.sequencer.commit(AUTHORITY, () => foundingOps(genesis, ONE, facts))
+  return founding
 }
 
 function learn(reader: Site, ...blocks: readonly Uint8Array[]): Promise<number> {
@@ -55,24 +72,24 @@ function user(name: string, number: number): NewOp {
     admin: false,
     passwordHash: '$argon2id$x',
   }
-  return op('user.created', body, 'x')
+  return op('user.created', body, 'node')
 }
 
 function entry(author: string, seq: number, ops: Entry['ops'], seen: Entry['seen'] = {}): Entry {
-  return { format: 1, cluster: 'c', lane: AUTHORITY, author, seq, depth: seq, time: 0, seen, ops }
+  return { format: 1, cluster, lane: AUTHORITY, author, seq, depth: seq, time: 0, seen, ops }
 }
 
 test('an op whose content a rule cannot read changes nothing and stops nothing', async () => {
-  const here = await site('one')
+  const here = await founder()
   const unreadable = { kind: 'cluster.founded', version: 1, actor: 'x', body: { genesis: new Uint8Array(9) } }
-  expect(await learn(here, encodeEntry(entry('two', 1, [unreadable])))).toBe(1)
+  expect(await learn(here, encodeEntry(entry(TWO, 1, [unreadable])))).toBe(1)
   await here.sequencer.commit(AUTHORITY, () => [user('alice', 1)])
-  expect(here.sequencer.frontier()).toEqual({ 'authority@two': 1, 'authority@one': 1 })
+  expect(here.sequencer.frontier()).toEqual({ [`authority@${TWO}`]: 1, [`authority@${ONE}`]: 2 })
 })
 
 test('strings that CBOR mends leave the same rows at their author and everywhere else', async () => {
-  const author = await site('one')
-  const reader = await site('two')
+  const author = await founder()
+  const reader = await site(TWO)
   await author.sequencer.commit(AUTHORITY, () => [user('a\ud800', 1), user('a\ud801', 2)])
   await learn(reader, ...author.written)
   expect(reader.sequencer.tables.stateHash()).toBe(author.sequencer.tables.stateHash())
@@ -80,7 +97,7 @@ test('strings that CBOR mends leave the same rows at their author and everywhere
 })
 
 test('an entry stays within its bound however many feeds it is the first to have seen', async () => {
-  const author = await site('one')
+  const author = await founder()
   const feeds = Object.fromEntries(
     Array.from({ length: 500 }, (_, n) => [`authority@${n}${'x'.repeat(50)}`, 1]),
   )
@@ -101,13 +118,13 @@ test('an entry stays within its bound however many feeds it is the first to have
 })
 
 test('what others have seen of a feed that goes no further here is not waited for', async () => {
-  const later = entry('two', 1, [{ kind: 'later', version: 1, actor: 'x', body: 1 }], {
+  const later = entry(TWO, 1, [{ kind: 'later', version: 1, actor: 'x', body: 1 }], {
     'authority@forked': 9,
   })
-  const patient = await site('one')
+  const patient = await site(ONE)
   expect(await learn(patient, encodeEntry(later))).toBe(0)
   expect(patient.sequencer.missing(later)).toEqual({ feed: 'authority@forked', have: 0, need: 9 })
-  const excusing = await site('one', (feed) => feed === 'authority@forked')
+  const excusing = await site(ONE, (feed) => feed === 'authority@forked')
   expect(excusing.sequencer.missing(later)).toBeUndefined()
   expect(await learn(excusing, encodeEntry(later))).toBe(1)
 })

@@ -79,7 +79,7 @@ describe('a project that is deleted', () => {
   it('takes its repositories out of reach, and its name may be used again by another', async () => {
     const digest = await push('old', 'v1')
     await under.registry.blobs.link(name, digest, 10, 'alice')
-    await under.journal.commit(AUTHORITY, () => [op('project.deleted', { project: projectId }, 'alice')])
+    await under.journal.commit(AUTHORITY, () => [op('project.deleted', { project: projectId }, 'node')])
     const unknown = expect.objectContaining({ code: 'NAME_UNKNOWN' })
     await expect(under.registry.manifests.get(name, { digest })).rejects.toEqual(unknown)
     await expect(under.registry.blobs.stat(name, digest)).rejects.toEqual(unknown)

@@ -163,7 +163,13 @@ test('a node that was evicted says that it is not ready, and still lives', async
   const guest = assemble(await sites.admit(host.site), sites)
   const door = await serve(sites, guest)
   expect((await door.send('GET', '/readyz')).status).toBe(200)
-  await host.site.commit(AUTHORITY, () => [op('node.evicted', { node: guest.site.node }, NODE_ITSELF.actor)])
+  await host.site.commit(AUTHORITY, () => [
+    op(
+      'node.evicted',
+      { node: guest.site.node, compromised: false, frontier: null, reason: '' },
+      NODE_ITSELF.actor,
+    ),
+  ])
   await guest.site.learn(host.site)
   clock.advance(1001)
   const answer = await door.send('GET', '/readyz')
