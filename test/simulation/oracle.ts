@@ -67,7 +67,7 @@ export class Oracle implements Witness {
     for await (const bytes of journal.blocks(ranges)) {
       const block = readSimBlock(this.#keys, bytes, this.#cluster)
       if (block.entry.author === node.id) this.#register(bytes)
-      this.applied(node, [block.entry])
+      this.#apply(node, book, block.entry)
     }
     this.#hold(
       'I4 a revocation beats what had not seen it',
@@ -88,19 +88,7 @@ export class Oracle implements Witness {
 
   applied(node: SimNode, entries: readonly Entry[]): void {
     const book = this.#book(node)
-    for (const entry of entries) {
-      const feed = feedOf(entry)
-      const wrong = outOfOrder(entry, book.past, (other) => this.signedBlocks.forked.has(other))
-      this.#hold('feeds are gapless and in causal order', node, wrong)
-      if (!this.admitted.has(entry.author)) {
-        this.#hold('I7 nothing forged is taken in', node, `${feed}/${entry.seq} is a stranger's`)
-      }
-      const hash = hashHeld(node, feed, entry.seq)
-      if (entry.author !== node.id && !this.signedBlocks.has(feed, entry.seq, hash ?? '')) {
-        this.#hold('I7 nothing forged is taken in', node, `${feed}/${entry.seq} was not signed by its author`)
-      }
-      for (const op of book.past.apply(entry)) book.rights.apply(op)
-    }
+    for (const entry of entries) this.#apply(node, book, entry)
     const { journal } = node
     if (journal) {
       this.#hold('I4 a revocation beats what had not seen it', node, book.rights.violation(journal.tables))
@@ -175,6 +163,20 @@ export class Oracle implements Witness {
     const entries = await entriesOf(first, this.#keys, this.#cluster)
     const unlike = unlikeReference(entries, first.disk.rows, first.journal.stateHash())
     this.#hold('I3-reference the rows are those of the reference', first, unlike)
+  }
+
+  #apply(node: SimNode, book: Book, entry: Entry): void {
+    const feed = feedOf(entry)
+    const wrong = outOfOrder(entry, book.past, (other) => this.signedBlocks.forked.has(other))
+    this.#hold('feeds are gapless and in causal order', node, wrong)
+    if (!this.admitted.has(entry.author)) {
+      this.#hold('I7 nothing forged is taken in', node, `${feed}/${entry.seq} is a stranger's`)
+    }
+    const hash = hashHeld(node, feed, entry.seq)
+    if (entry.author !== node.id && !this.signedBlocks.has(feed, entry.seq, hash ?? '')) {
+      this.#hold('I7 nothing forged is taken in', node, `${feed}/${entry.seq} was not signed by its author`)
+    }
+    for (const op of book.past.apply(entry)) book.rights.apply(op)
   }
 
   #holdAcknowledged(node: SimNode, book: Book): void {
