@@ -75,7 +75,11 @@ export const PLANTED: readonly PlantedBug[] = [
       'if (entry.seq !== before.seq + 1 || !seenHere) break',
       'if (entry.seq !== before.seq + 1) break',
     ],
-    [JUDGE, "} else if (seq > known) return { is: 'early' }\n    else depth", '} else depth'],
+    [
+      JUDGE,
+      "} else if (seq > known) return { is: 'early' }",
+      "} else if (seq > known + FORKED_AHEAD_MAX) return { is: 'early' }",
+    ],
   ),
   bug(
     'holes in a feed are accepted',
@@ -121,8 +125,8 @@ export const PLANTED: readonly PlantedBug[] = [
   ]),
   bug('catching up stops one short', [
     'cluster/ledger/position.ts',
-    'if (seq > have) return [{ feed, from: Math.max(1, have), to: seq }]',
-    'if (seq > have + 1) return [{ feed, from: Math.max(1, have), to: seq - 1 }]',
+    'if (to > have) return [{ feed, from: Math.max(1, have), to }]',
+    'if (to > have) return [{ feed, from: Math.max(1, have), to: Math.max(1, to - 1) }]',
   ]),
   bug('who failed once is never asked again', [
     CATCH_UP,
@@ -161,7 +165,7 @@ export const PLANTED: readonly PlantedBug[] = [
   ]),
   bug('deleted accounts live', [
     'src/journal/authority/folds/users.ts',
-    'deleted: deletions.length > 0 }',
-    'deleted: deletions.length > 1 }',
+    'deleted: deletions.length > 0,',
+    'deleted: deletions.length > 1,',
   ]),
 ]

@@ -17,12 +17,17 @@ export interface HuntOptions {
   readonly root: string
   /** Seeds after which it counts as escaped. */
   readonly seedsMax: number
+  /** The first seed. */
+  readonly from?: number | undefined
   /** As for main.ts: what is known to be broken anyway. */
   readonly without?: string | undefined
 }
 
 /** Runs seeds against a copy with the mistake in it until one breaks a promise. */
-export async function hunt(planted: PlantedBug, { root, seedsMax, without }: HuntOptions): Promise<Hunted> {
+export async function hunt(
+  planted: PlantedBug,
+  { root, seedsMax, from = 1, without }: HuntOptions,
+): Promise<Hunted> {
   const { name } = planted
   const startMs = performance.now()
   const done = (caughtBy: string | undefined, seeds: number, trouble?: string): Hunted => {
@@ -38,6 +43,8 @@ export async function hunt(planted: PlantedBug, { root, seedsMax, without }: Hun
   try {
     const words = [
       '--fresh',
+      '--from',
+      String(from),
       '--seeds',
       String(seedsMax),
       ...(without === undefined ? [] : ['--without', without]),

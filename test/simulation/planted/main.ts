@@ -1,6 +1,6 @@
 /**
  * Plants one mistake after another into a copy of the sources and sees whether the simulation notices:
- * `npm run sim:planted [-- --seeds 400] [--only "part of a name"] [--workers 2]`. Fails when one escapes.
+ * `npm run sim:planted [-- --seeds 400 --from 1] [--only "part of a name"] [--workers 2]`. Fails when one escapes.
  */
 import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -10,6 +10,7 @@ import { type Hunted, hunt } from './hunt.ts'
 const { values } = parseArgs({
   options: {
     seeds: { type: 'string', default: '400' },
+    from: { type: 'string', default: '1' },
     only: { type: 'string', default: '' },
     workers: { type: 'string', default: '2' },
     without: { type: 'string' },
@@ -25,7 +26,12 @@ async function work(): Promise<void> {
   for (;;) {
     const bug = bugs[next++]
     if (!bug) return
-    const result = await hunt(bug, { root, seedsMax: Number(values.seeds), without: values.without })
+    const result = await hunt(bug, {
+      root,
+      seedsMax: Number(values.seeds),
+      from: Number(values.from),
+      without: values.without,
+    })
     hunted.push(result)
     say(line(result))
   }
