@@ -192,6 +192,8 @@ export const SNAPSHOT_BLOBS_KEPT = 2
 /** Rows deleted as one batch while pruning, and the rest between two, so that requests do not notice. */
 export const PRUNE_SLICE_ROWS = 1_000
 export const PRUNE_REST_MS = 20
+/** Rows dropped at a time with the writer waiting: some 0.2 s, for each begins by looking where they are. */
+export const DROP_SLICE_ROWS = 10_000
 /** How often a member looks whether anything has become stable. */
 export const PRUNE_CHECK_MS = 60_000
 /** Months of trail that are kept by default: a year, as auditors ask. */

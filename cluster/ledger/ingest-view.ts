@@ -1,5 +1,5 @@
 import type { Tables } from '../../src/journal/journal.ts'
-import type { FeedId } from '../../src/journal/op.ts'
+import type { FeedId, Lane } from '../../src/journal/op.ts'
 import type { Sequencer } from '../../src/journal/sequencer.ts'
 import type { Block } from './block-format.ts'
 import type { Forks } from './forks.ts'
@@ -14,6 +14,7 @@ export class IngestView implements View {
   readonly #feeds: StoredFeeds
   readonly #forks: Forks
   readonly #floors: Floors
+  readonly #isExpired: (lane: Lane) => boolean
   readonly #ahead = new Map<FeedId, FeedPoint>()
   readonly #blocks = new Map<string, { depth: number; hash: string }>()
 
@@ -22,12 +23,14 @@ export class IngestView implements View {
     feeds: StoredFeeds
     forks: Forks
     floors: Floors
+    isExpired: (lane: Lane) => boolean
   }) {
     this.#sequencer = parts.sequencer
     this.#tables = parts.sequencer.tables
     this.#feeds = parts.feeds
     this.#forks = parts.forks
     this.#floors = parts.floors
+    this.#isExpired = parts.isExpired
   }
 
   feed(feed: FeedId): FeedPoint {
@@ -44,8 +47,16 @@ export class IngestView implements View {
     return author === founder || this.#tables.get('nodes', author) !== undefined
   }
 
+  isExpired(lane: Lane): boolean {
+    return this.#isExpired(lane)
+  }
+
   floor(feed: FeedId): number {
     return this.#floors.at(feed)
+  }
+
+  forkedAt(feed: FeedId): number {
+    return this.#forks.at(feed)
   }
 
   isForked(feed: FeedId): boolean {

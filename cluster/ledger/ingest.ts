@@ -1,5 +1,6 @@
 import { type Fault, isFault } from '../../src/errors.ts'
 import type { CheckedEntry } from '../../src/journal/feed-log.ts'
+import type { Lane } from '../../src/journal/op.ts'
 import type { Sequencer } from '../../src/journal/sequencer.ts'
 import type { Logger } from '../../src/runtime/logger.ts'
 import { INGEST_BATCH_BLOCKS_MAX, INGEST_BATCH_OPS_MAX } from '../limits.ts'
@@ -36,6 +37,8 @@ export interface IngestParts {
   readonly feeds: StoredFeeds
   readonly forks: Forks
   readonly floors: Floors
+  /** The lane is too old to be kept. */
+  readonly isExpired: (lane: Lane) => boolean
   readonly log: Logger
 }
 
@@ -154,6 +157,7 @@ export class Ingest {
           seq: entry.seq,
           held: verdict.held,
           rival: hash,
+          heldBlock: this.#parts.feeds.at(feed, entry.seq)?.bytes ?? new Uint8Array(),
           rivalBlock: bytes,
         })
         return

@@ -1,6 +1,13 @@
 import { isFault } from '../../src/errors.ts'
 import { clusterIdOf, readGenesis } from '../../src/journal/genesis.ts'
-import { AUTHORITY, type Entry, type FeedId, type Frontier, parseFeedId } from '../../src/journal/op.ts'
+import {
+  AUTHORITY,
+  type Entry,
+  type FeedId,
+  type Frontier,
+  type Lane,
+  parseFeedId,
+} from '../../src/journal/op.ts'
 import type { Block } from './block-format.ts'
 
 /** What is known of a feed at the moment of judging. */
@@ -20,6 +27,10 @@ export interface View {
   isAdmitted(author: string): boolean
   /** The feed goes no further here. */
   isForked(feed: FeedId): boolean
+  /** The first number of it that counts nowhere; infinite while there is none. */
+  forkedAt(feed: FeedId): number
+  /** A month of trail that is kept no longer. */
+  isExpired(lane: Lane): boolean
   /** The first entry of the feed whose log is here; of those before it neither depth nor hash is known. */
   floor(feed: FeedId): number
 }
@@ -49,9 +60,12 @@ export function judge(block: Block, view: View, cluster: string): Verdict {
   if (entry.seq <= before.seq) {
     const held = view.at(feed, entry.seq)?.hash
     if (held === undefined || held === block.hash) return { is: 'known' }
+    // A fork before the one that is known.
+    if (view.isForked(feed) && entry.seq < view.forkedAt(feed)) return { is: 'fork', held }
     return view.isForked(feed) ? refused('FEED_FORKED') : { is: 'fork', held }
   }
-  if (view.isForked(feed)) return refused('FEED_FORKED')
+  if (view.isExpired(entry.lane)) return { is: 'known' }
+  if (entry.seq >= view.forkedAt(feed)) return refused('FEED_FORKED')
   if (!view.isAdmitted(entry.author) && !foundsCluster(entry, cluster)) return refused('AUTHOR_UNKNOWN')
   if (!mayHaveSeen(entry, feed)) return refused('CONTEXT_INVALID')
   if (entry.seq > before.seq + 1) return { is: 'early' }

@@ -1,8 +1,8 @@
 import { Fault } from '../../src/errors.ts'
 import type { Committed, Journal, TableChange, Tables } from '../../src/journal/journal.ts'
-import type { KeyValue } from '../../src/journal/key-value.ts'
+import type { KeyValue, Write } from '../../src/journal/key-value.ts'
 import type { RawRow } from '../../src/journal/lane-rows.ts'
-import { laneRows, rowKey } from '../../src/journal/lane-rows.ts'
+import { laneRows } from '../../src/journal/lane-rows.ts'
 import {
   type Entry,
   type FeedId,
@@ -20,17 +20,19 @@ import { type Moment, Sequencer } from '../../src/journal/sequencer.ts'
 import type { BlobStore } from '../../src/registry/blob-store.ts'
 import type { Clock } from '../../src/runtime/clock.ts'
 import type { Logger } from '../../src/runtime/logger.ts'
-import { INSTALL_BATCH_BYTES } from '../limits.ts'
+import { TRAIL_MONTHS_DEFAULT } from '../limits.ts'
 import type { NodeId } from '../network/network.ts'
 import type { BlockFormat } from './block-format.ts'
 import { type Fork, Forks } from './forks.ts'
 import { Ingest, type Taken } from './ingest.ts'
-import { blockKey, decodeBlock, indexKey } from './layout.ts'
+import { blockKey, decodeBlock, encodeHeads, headKey, indexKey } from './layout.ts'
 import { type Head, type Heads, type Position, positionOf, rangesWanted } from './position.ts'
+import { Retelling } from './retelling.ts'
 import { type Floor, Floors } from './snapshots/floors.ts'
 import { LaneInstaller, type SnapshotBytes } from './snapshots/lane-installer.ts'
 import { covers, type LanePosition, lanePosition, part } from './snapshots/lane-position.ts'
-import { BatchedWrites, deleteRange } from './snapshots/slices.ts'
+import { isExpired } from './snapshots/retention.ts'
+import { deleteRange, dropRows } from './snapshots/slices.ts'
 import { StoredArchive } from './stored-archive.ts'
 import { type FeedRange, StoredFeeds } from './stored-feeds.ts'
 
@@ -45,6 +47,8 @@ export interface ReplicatedJournalParts {
   readonly log: Logger
   /** Where snapshots are: what a pruned lane amounted to is read from there when it must be decided again. */
   readonly blobs?: Pick<BlobStore, 'open'> | undefined
+  /** Whole months for which the trail is kept. */
+  readonly trailMonths?: number
 }
 
 /** What an operator may want to know of the ledger beside the tables. */
@@ -53,7 +57,7 @@ export interface LedgerStatus {
   readonly entries: number
   /** False once this node's own feed turned out to be forked: it must be set up anew, as another node. */
   readonly writable: boolean
-  readonly forks: readonly Omit<Fork, 'rivalBlock'>[]
+  readonly forks: readonly Omit<Fork, 'heldBlock' | 'rivalBlock'>[]
   /** How often each reason made an entry be refused, since the start. */
   readonly refused: Readonly<Record<string, number>>
   readonly parked: { readonly blocks: number; readonly bytes: number }
@@ -91,9 +95,14 @@ export class ReplicatedJournal implements Journal {
   readonly #forks: Forks
   readonly #floors: Floors
   readonly #installer: LaneInstaller
+  readonly #clock: Clock
+  readonly #trailMonths: number
   readonly #store: KeyValue
   readonly #ingest: Ingest
   #gate: (() => Promise<void> | undefined) | undefined
+  readonly #format: BlockFormat
+  readonly #archive: StoredArchive
+  readonly #retoldListeners = new Set<(changes: readonly TableChange[]) => void>()
   readonly #ownListeners = new Set<(block: Uint8Array) => void>()
   #position: Position | undefined
   readonly #heads = new Map<FeedId, Head>()
@@ -109,29 +118,34 @@ export class ReplicatedJournal implements Journal {
     log,
     blobs,
     life = FIRST_LIFE,
+    trailMonths = TRAIL_MONTHS_DEFAULT,
   }: ReplicatedJournalParts) {
     this.node = node
     this.cluster = clusterId
+    this.#format = format
     this.#feeds = new StoredFeeds(store)
     this.#store = store
+    this.#clock = clock
+    this.#trailMonths = trailMonths
     this.#forks = new Forks(store)
     this.#floors = new Floors(store)
     const onAppended = (block: Uint8Array) => {
       for (const listener of this.#ownListeners) listener(block)
     }
+    this.#archive = new StoredArchive({
+      feeds: this.#feeds,
+      floors: this.#floors,
+      entryOf: (block) => format.entryOf(block),
+      snapshot: (id) => this.tables.get('snapshots', id),
+      blobs,
+    })
     this.#sequencer = new Sequencer({
       store,
       clock,
       node: this.node,
       cluster: clusterId,
       log: format.ownLog({ store, cluster: clusterId, onAppended }),
-      archive: new StoredArchive({
-        feeds: this.#feeds,
-        floors: this.#floors,
-        entryOf: (block) => format.entryOf(block),
-        snapshot: (id) => this.tables.get('snapshots', id),
-        blobs,
-      }),
+      archive: this.#archive,
       life,
       excused: (feed) => this.#forks.has(feed),
     })
@@ -150,6 +164,7 @@ export class ReplicatedJournal implements Journal {
       feeds: this.#feeds,
       forks: this.#forks,
       floors: this.#floors,
+      isExpired: (lane) => this.isExpired(lane),
       log,
     })
     this.#sequencer.onApplied(({ entries }) => {
@@ -227,7 +242,13 @@ export class ReplicatedJournal implements Journal {
   }
 
   onChange(listener: (changes: readonly TableChange[]) => void): () => void {
-    return this.#sequencer.onApplied(({ changes }) => listener(changes))
+    const unfollow = this.#sequencer.onApplied(({ changes }) => listener(changes))
+    const own = (changes: readonly TableChange[]) => listener(changes)
+    this.#retoldListeners.add(own)
+    return () => {
+      unfollow()
+      this.#retoldListeners.delete(own)
+    }
   }
 
   frontier(): Frontier {
@@ -263,7 +284,8 @@ export class ReplicatedJournal implements Journal {
       if (hash !== undefined) this.#heads.set(feed, { seq, hash })
     }
     this.#moved.clear()
-    this.#position = positionOf(new Map(this.#heads), this.stateHash())
+    const heads = [...this.#heads].filter(([feed]) => !this.#isDropped(parseFeedId(feed).lane))
+    this.#position = positionOf(new Map(heads), this.stateHash())
     return this.#position
   }
 
@@ -346,20 +368,32 @@ export class ReplicatedJournal implements Journal {
     return entries
   }
 
+  /** A month of trail that is kept no longer: neither asked for nor taken in. */
+  isExpired(lane: Lane): boolean {
+    return isExpired(lane, this.#clock.now(), this.#trailMonths)
+  }
+
   /**
-   * Lets go of a lane for its age: rows and log, but for each feed's newest entry, so that none of it is
-   * fetched again. Its part of the state hash stays, as it does with those who keep the lane for longer.
+   * Lets go of a month of trail: rows and log, but for each feed's newest entry. Once all have, it is as if it
+   * had never been; until then positions differ, so that nobody compares hashes.
    */
   async dropLane(lane: Lane, rest: () => Promise<void> = async () => {}): Promise<void> {
     const frontier = part(this.frontier(), lane)
     const floor = this.#floors.of(lane)
     if (floor?.snapshot === null && covers(floor.frontier, frontier)) return
     await this.raiseFloor(lane, { snapshot: null, frontier })
-    const batch = new BatchedWrites(this.#store, INSTALL_BATCH_BYTES)
-    for await (const row of laneRows(this.#store, lane)) await batch.add({ type: 'del', key: rowKey(row) })
-    await batch.flush()
+    this.#position = undefined
+    for (let whole = false; !whole; await rest()) {
+      await this.#sequencer.replace(async () => {
+        whole = await dropRows(this.#store, lane, this.#sequencer.tables.hashOf(familyOf(lane)))
+      })
+    }
+    this.#position = undefined
     await this.deleteBelowFloors(rest)
-    await this.#sequencer.replace(async () => {})
+  }
+
+  #isDropped(lane: Lane): boolean {
+    return this.#floors.of(lane)?.snapshot === null
   }
 
   floors(): ReadonlyMap<Lane, Floor> {
@@ -392,13 +426,122 @@ export class ReplicatedJournal implements Journal {
     return this.#forks.has(feed)
   }
 
+  /** The first number of the feed that counts nowhere; infinite while there is none. */
+  forkedAt(feed: FeedId): number {
+    return this.#forks.at(feed)
+  }
+
+  forks(): readonly Fork[] {
+    return this.#forks.list()
+  }
+
+  /** Tells of each proof of a fork once it is durable. */
+  onFork(listener: (fork: Fork) => void): () => void {
+    return this.#forks.onFork(listener)
+  }
+
+  /**
+   * Takes in a proof of a fork that another member found.
+   * @throws Fault FORK_UNPROVEN, or what is wrong with the blocks
+   */
+  async takeProof(pair: readonly [Uint8Array, Uint8Array]): Promise<void> {
+    const [a, b] = await Promise.all(pair.map((bytes) => this.#format.read(bytes, this.cluster)))
+    if (!a || !b || a.feed !== b.feed || a.entry.seq !== b.entry.seq || a.hash === b.hash)
+      throw new Fault('FORK_UNPROVEN', 'the blocks are not two of one number')
+    const { feed } = a
+    if (!this.tables.get('nodes', a.entry.author))
+      throw new Fault('FORK_UNPROVEN', 'the node was never admitted', { feed })
+    await Promise.all([a.verify(), b.verify()])
+    await this.#forks.record({
+      feed,
+      seq: a.entry.seq,
+      held: a.hash,
+      rival: b.hash,
+      heldBlock: a.bytes,
+      rivalBlock: b.bytes,
+    })
+  }
+
+  /** Feeds of which entries are applied here that count nowhere. */
+  astray(): FeedId[] {
+    const frontier = this.frontier()
+    return this.#forks
+      .list()
+      .filter(({ feed, seq }) => (frontier[feed] ?? 0) >= seq)
+      .map(({ feed }) => feed)
+  }
+
+  /**
+   * Takes everything back that lies behind a fork, so that all members hold the same, whichever branch reached
+   * them first: the tables are told anew without it, and exchanged in one batch.
+   * @throws Fault RETELLING_IMPOSSIBLE where the older entries of a lane were let go
+   */
+  async straighten(): Promise<void> {
+    const astray = this.astray()
+    if (astray.length === 0) return
+    if (this.#floors.all().size > 0)
+      throw new Fault('RETELLING_IMPOSSIBLE', 'the past cannot be told anew: older entries were let go', {
+        astray,
+      })
+    const retelling = new Retelling({
+      store: this.#store,
+      feeds: this.#feeds,
+      archive: this.#archive,
+      entryOf: (block) => this.#format.entryOf(block),
+      node: this.node,
+      cluster: this.cluster,
+      clock: this.#clock,
+      excused: (feed) => this.#forks.has(feed),
+    })
+    const straight = () =>
+      Object.fromEntries(
+        Object.entries(this.frontier())
+          .map(([feed, seq]) => [feed, Math.min(seq, this.forkedAt(feed) - 1)] as const)
+          .filter(([, seq]) => seq > 0),
+      )
+    await retelling.begin()
+    // Most of it beside everything else; what is written meanwhile in the writer's own turn.
+    await retelling.tell(straight())
+    let told: readonly TableChange[] = []
+    await this.#sequencer.replace(async () => {
+      await retelling.tell(straight())
+      const { writes, changes } = await retelling.difference()
+      await this.#store.write([...writes, ...this.#cutWrites()])
+      told = changes
+    })
+    this.#position = undefined
+    for (const feed of this.#heads.keys()) if (this.#forks.has(feed)) this.#heads.delete(feed)
+    for (const feed of Object.keys(this.frontier())) this.#moved.add(feed)
+    await retelling.end()
+    for (const listener of this.#retoldListeners) listener(told)
+  }
+
+  /** The blocks behind forks go from the logs. */
+  #cutWrites(): Write[] {
+    const frontier = this.frontier()
+    return this.#forks.list().flatMap(({ feed, seq: from }) => {
+      const writes: Write[] = []
+      for (let seq = from; seq <= (frontier[feed] ?? 0); seq++) {
+        const hash = this.#feeds.at(feed, seq)?.hash
+        writes.push({ type: 'del', key: blockKey(feed, seq) })
+        if (hash !== undefined) writes.push({ type: 'del', key: indexKey(feed, hash) })
+      }
+      const last = this.#feeds.at(feed, from - 1)
+      if (writes.length === 0) return []
+      if (!last) return [...writes, { type: 'del' as const, key: headKey(feed) }]
+      const before = this.#feeds.at(feed, from - 2)?.hash
+      const heads = encodeHeads(last.hash, before === undefined ? [] : [before])
+      return [...writes, { type: 'put' as const, key: headKey(feed), value: heads }]
+    })
+  }
+
   /** What to ask a peer for that stands there. */
   wanted(there: Heads): FeedRange[] {
     return rangesWanted(
       this.position().heads,
       there,
       (feed, seq) => this.#feeds.at(feed, seq)?.hash,
-      (feed) => this.isForked(feed),
+      (feed) => this.forkedAt(feed),
     )
   }
 

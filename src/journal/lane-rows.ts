@@ -37,15 +37,25 @@ function monthOf(lane: Lane): string {
  * they are those of one frontier, however long it takes to read them.
  */
 export function laneRows(store: Pick<KeyValue, 'range'>, lane: Lane): AsyncIterable<RawRow> {
-  return pick(store.range(TABLES), lane)
+  if (familyOf(lane) !== 'trail') return pick([store.range(TABLES)], lane)
+  const months = (['events', 'pulls'] as const).map((table) => {
+    const month = rowKey({ table, key: monthOf(lane) })
+    return store.range({ gte: `${month}\u0000`, lt: `${month}\u0001` })
+  })
+  return pick(months, lane)
 }
 
-async function* pick(rows: AsyncIterable<readonly [string, Uint8Array]>, lane: Lane): AsyncGenerator<RawRow> {
-  for await (const [at, bytes] of rows) {
-    const slash = at.indexOf('/', 2)
-    const table = at.slice(2, slash) as TableName
-    const key = at.slice(slash + 1)
-    if (belongsTo(lane, table, key)) yield { table, key, bytes }
+async function* pick(
+  ranges: readonly AsyncIterable<readonly [string, Uint8Array]>[],
+  lane: Lane,
+): AsyncGenerator<RawRow> {
+  for (const rows of ranges) {
+    for await (const [at, bytes] of rows) {
+      const slash = at.indexOf('/', 2)
+      const table = at.slice(2, slash) as TableName
+      const key = at.slice(slash + 1)
+      if (belongsTo(lane, table, key)) yield { table, key, bytes }
+    }
   }
 }
 
@@ -61,6 +71,11 @@ export class RowsSum {
 
   get value(): bigint {
     return this.#sum
+  }
+
+  /** What is left of a sum without these rows. @param hash 64 hexadecimal digits */
+  takenFrom(hash: string): bigint {
+    return (BigInt(`0x${hash}`) - this.#sum + SUM_MODULUS) % SUM_MODULUS
   }
 
   /** 64 hexadecimal digits. */

@@ -1,10 +1,9 @@
-import { type Frontier, familyOf, type Lane, parseFeedId } from '../../../src/journal/op.ts'
+import { type Frontier, type Lane, parseFeedId } from '../../../src/journal/op.ts'
 import type { SnapshotRow } from '../../../src/journal/rows.ts'
-import type { Clock } from '../../../src/runtime/clock.ts'
 import type { Logger } from '../../../src/runtime/logger.ts'
 import type { Startable } from '../../../src/runtime/startable.ts'
 import type { Timers } from '../../../src/runtime/timers.ts'
-import { PRUNE_CHECK_MS, PRUNE_REST_MS, TRAIL_MONTHS_DEFAULT } from '../../limits.ts'
+import { PRUNE_CHECK_MS, PRUNE_REST_MS } from '../../limits.ts'
 import type { NodeId } from '../../network/network.ts'
 import type { ReplicatedJournal } from '../replicated-journal.ts'
 import { covers } from './lane-position.ts'
@@ -17,7 +16,6 @@ export interface PrunerParts {
   readonly shelf: SnapshotShelf
   /** Where a member said it stands; undefined when that is not known. */
   readonly heardFrom: (node: NodeId) => Frontier | undefined
-  readonly clock: Clock
   readonly timers: Timers
   readonly log: Logger
 }
@@ -26,14 +24,12 @@ export interface PrunerParts {
 export class Pruner implements Startable {
   readonly #parts: PrunerParts
   readonly #checkMs: number
-  readonly #trailMonths: number
   #stopping = new AbortController()
   #task: Promise<void> | undefined
 
-  constructor(parts: PrunerParts, { checkMs = PRUNE_CHECK_MS, trailMonths = TRAIL_MONTHS_DEFAULT } = {}) {
+  constructor(parts: PrunerParts, { checkMs = PRUNE_CHECK_MS } = {}) {
     this.#parts = parts
     this.#checkMs = checkMs
-    this.#trailMonths = trailMonths
   }
 
   async start(): Promise<void> {
@@ -84,11 +80,11 @@ export class Pruner implements Startable {
 
   /** Raises floors, drops what is past its time, and deletes what lies below. @returns lanes whose floor rose */
   async sweep(): Promise<Lane[]> {
-    const { journal, clock, timers } = this.#parts
+    const { journal, timers } = this.#parts
     const rest = () => timers.sleep(PRUNE_REST_MS, this.#stopping.signal)
     const raised = await this.prune()
-    for (const lane of expiredTrail(journal.frontier(), clock.now(), this.#trailMonths)) {
-      await journal.dropLane(lane, rest)
+    for (const lane of lanesOf(journal.frontier())) {
+      if (journal.isExpired(lane)) await journal.dropLane(lane, rest)
     }
     // A crash may have come between a floor and its deletions: what lies below is looked for each time.
     await journal.deleteBelowFloors(rest)
@@ -111,15 +107,4 @@ export class Pruner implements Startable {
 
 function lanesOf(frontier: Frontier): Lane[] {
   return [...new Set(Object.keys(frontier).map((feed) => parseFeedId(feed).lane))]
-}
-
-/** Lanes of months that ended so many whole months ago. */
-export function expiredTrail(frontier: Frontier, nowMs: number, months: number): Lane[] {
-  const now = new Date(nowMs)
-  const oldest = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - months, 1))
-    .toISOString()
-    .slice(0, 7)
-  return lanesOf(frontier).filter(
-    (lane) => familyOf(lane) === 'trail' && (lane.split('/')[2] as string) < oldest,
-  )
 }

@@ -1,5 +1,8 @@
 import type { KeyRange, KeyValue, Write } from '../../../src/journal/key-value.ts'
-import { PRUNE_SLICE_ROWS } from '../../limits.ts'
+import { laneRows, RowsSum, rowKey } from '../../../src/journal/lane-rows.ts'
+import { familyOf, type Lane } from '../../../src/journal/op.ts'
+import { hashWrite } from '../../../src/journal/table-store.ts'
+import { DROP_SLICE_ROWS, PRUNE_SLICE_ROWS } from '../../limits.ts'
 
 /**
  * Deletes a range in slices, each one batch.
@@ -26,6 +29,24 @@ export async function deleteRange(
     deleted += rows
     await rest()
   }
+}
+
+/**
+ * Takes a slice of a lane's rows away, and out of its family's hash, as one batch.
+ * @param hash of the family before
+ * @returns whether none is left
+ */
+export async function dropRows(store: KeyValue, lane: Lane, hash: string): Promise<boolean> {
+  const sum = new RowsSum()
+  const writes: Write[] = []
+  const rows = laneRows(store, lane)
+  for await (const row of rows) {
+    sum.add(row)
+    writes.push({ type: 'del', key: rowKey(row) })
+    if (writes.length >= DROP_SLICE_ROWS) break
+  }
+  if (writes.length > 0) await store.write([...writes, hashWrite(familyOf(lane), sum.takenFrom(hash))])
+  return writes.length < DROP_SLICE_ROWS
 }
 
 /** Writes what comes in batches of about so many bytes. */
