@@ -8,6 +8,7 @@ import type { NodeParts, Participant } from '../src/registry/collective.ts'
 import type { Invitation, InviteRequest, OnBehalf, Topology } from '../src/registry/topology.ts'
 import type { SealKey } from '../src/runtime/sealing.ts'
 import type { Startable } from '../src/runtime/startable.ts'
+import { ForkWarden } from './ledger/fork-warden.ts'
 import { Incarnation } from './ledger/incarnation.ts'
 import { orbitFormat } from './ledger/orbit-format.ts'
 import type { ReplicatedJournal } from './ledger/replicated-journal.ts'
@@ -41,6 +42,9 @@ export interface ClusterNodeParts {
   readonly journal: ReplicatedJournal
 }
 
+/** Done by the node of its own accord. */
+const ITSELF: OnBehalf = { actor: 'node', permit: () => {} }
+
 /** A member at work: the rooms of the cluster, started and stopped in their order. */
 export class ClusterNode implements Participant {
   readonly clusterId: string
@@ -58,6 +62,8 @@ export class ClusterNode implements Participant {
   readonly #admissions: JournalAdmissions
   readonly #desk: AdmissionDesk
   readonly #incarnation: Incarnation
+  readonly #forkWarden: ForkWarden
+  readonly #acts: MemberActs
   readonly #rotation: KeyRotation
   readonly #renewals: Renewals
   #end: (why: string) => void = () => {}
@@ -89,15 +95,6 @@ export class ClusterNode implements Participant {
       { identity, keyring, roster, clock, random, timers, log },
     )
     const network = this.#host
-    this.#replication = new Replication({
-      journal,
-      network,
-      roster,
-      clock,
-      timers,
-      random,
-      log: logger.child({ room: 'ledger' }),
-    })
     this.#swarm = new Swarm(
       {
         blobs: node.blobs,
@@ -111,7 +108,28 @@ export class ClusterNode implements Participant {
       },
       { host: settings.host, port: settings.swarmPort, directory: paths.torrents },
     )
+    this.#replication = new Replication({
+      journal,
+      network,
+      roster,
+      clock,
+      timers,
+      random,
+      log: logger.child({ room: 'ledger' }),
+      blobs: { store: node.blobs, source: this.#swarm, format: orbitFormat(identity) },
+    })
     this.blobs = this.#swarm
+    this.#forkWarden = new ForkWarden({
+      journal,
+      network,
+      roster,
+      onCompared: (listener) => this.#replication.onCompared(listener),
+      putOut: (node, reason) =>
+        this.#acts.evict(node, { compromised: true, acceptUntil: 'now', reason }, ITSELF),
+      random,
+      timers,
+      log: logger.child({ room: 'ledger' }),
+    })
     this.#incarnation = new Incarnation({
       journal,
       network,
@@ -128,6 +146,7 @@ export class ClusterNode implements Participant {
       { path: paths.networkKey, keys: parts.networkKeys },
       { journal, keyring, sealKey: parts.sealKey, roster, clock, random, timers, log: membershipLog },
     )
+    this.#acts = new MemberActs({ journal, rotation: this.#rotation })
     const { clusterId, clusterName, genesis } = note
     this.#admissions = new JournalAdmissions(
       { journal, roster, clock, keys: () => this.#rotation.live() },
@@ -156,7 +175,7 @@ export class ClusterNode implements Participant {
       network,
       replication: { peers: () => this.#replication.peers(), spread: (ms) => this.#spread(ms) },
       invites: { create: (request, by) => this.#invite(request, by) },
-      acts: new MemberActs({ journal, rotation: this.#rotation }),
+      acts: this.#acts,
       rotation: this.#rotation,
       notices: () => this.#notices(),
       transfers: () => this.#swarm.transfers(),
@@ -172,6 +191,7 @@ export class ClusterNode implements Participant {
       this.#host,
       this.#swarm,
       this.#replication,
+      this.#forkWarden,
       this.#admissions,
       this.#desk,
       this.#renewals,

@@ -1,6 +1,6 @@
+import type { FeedLog } from '../../src/journal/feed-log.ts'
 import type { KeyValue } from '../../src/journal/key-value.ts'
 import type { Entry, FeedId } from '../../src/journal/op.ts'
-import type { FeedLog } from '../../src/journal/sequencer.ts'
 
 /** A block whose form is right and whose parts agree. The signature is yet to be checked. */
 export interface Block {
@@ -31,4 +31,6 @@ export interface BlockFormat {
    * @throws Fault BLOCK_INVALID, ENTRY_INVALID, AUTHOR_INVALID, ENTRY_FOREIGN, ENTRY_FORGED
    */
   read(bytes: Uint8Array, cluster: string): Promise<Block>
+  /** The entry of a block that was checked when it came in. */
+  entryOf(block: Uint8Array): Entry
 }

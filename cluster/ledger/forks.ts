@@ -1,5 +1,5 @@
 import { decode, encode } from 'cborg'
-import type { KeyValue } from '../../src/journal/key-value.ts'
+import type { KeyValue, Write } from '../../src/journal/key-value.ts'
 import { type FeedId, parseFeedId } from '../../src/journal/op.ts'
 import type { NodeId } from '../network/network.ts'
 import { FORKS, forkKey } from './layout.ts'
@@ -7,19 +7,22 @@ import { FORKS, forkKey } from './layout.ts'
 /** Proof that an author signed two entries of one seq: a node restored from an old backup, or a liar. */
 export interface Fork {
   readonly feed: FeedId
+  /** The first number that was given twice, as far as is known: the feed ends before it, everywhere. */
   readonly seq: number
-  /** Hash of the entry this node has applied. */
+  /** Hash of the entry this node had when it found out. */
   readonly held: string
   /** Hash of the other one. */
   readonly rival: string
-  /** The other one, as it was signed. */
+  /** Both, as they were signed: with these anybody believes it. */
+  readonly heldBlock: Uint8Array
   readonly rivalBlock: Uint8Array
 }
 
-/** Feeds that go no further here. One proof each is kept, for people and for other nodes' doctors. */
+/** Feeds that go no further. One proof each is kept, of the earliest fork that is known. */
 export class Forks {
   readonly #store: KeyValue
   readonly #forks = new Map<FeedId, Fork>()
+  readonly #listeners = new Set<(fork: Fork) => void>()
 
   constructor(store: KeyValue) {
     this.#store = store
@@ -36,6 +39,11 @@ export class Forks {
     return this.#forks.has(feed)
   }
 
+  /** The first number of the feed that counts nowhere; infinite while there is none. */
+  at(feed: FeedId): number {
+    return this.#forks.get(feed)?.seq ?? Number.POSITIVE_INFINITY
+  }
+
   /** Whether any of the node's feeds is forked. */
   hasOf(author: NodeId): boolean {
     return [...this.#forks.keys()].some((feed) => parseFeedId(feed).author === author)
@@ -45,9 +53,18 @@ export class Forks {
     return [...this.#forks.values()]
   }
 
+  /** Tells of each proof once it is durable. */
+  onFork(listener: (fork: Fork) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** An earlier fork of a feed takes the place of a later one. */
   async record(fork: Fork): Promise<void> {
-    if (this.#forks.has(fork.feed)) return
-    await this.#store.write([{ type: 'put', key: forkKey(fork.feed), value: encode(fork) }])
+    if (fork.seq >= this.at(fork.feed)) return
+    const write: Write = { type: 'put', key: forkKey(fork.feed), value: encode(fork) }
+    await this.#store.write([write])
     this.#forks.set(fork.feed, fork)
+    for (const listener of this.#listeners) listener(fork)
   }
 }

@@ -1,3 +1,5 @@
+import { decode } from 'cborg'
+import type { Entry } from '../../src/journal/op.ts'
 import type { Identity } from '../network/identity.ts'
 import type { BlockFormat } from './block-format.ts'
 import { OrbitFeedLog } from './orbit-log.ts'
@@ -8,5 +10,6 @@ export function orbitFormat(identity: Pick<Identity, 'id' | 'signingKey'>): Bloc
   return {
     ownLog: (parts) => new OrbitFeedLog({ ...parts, identity }),
     read: readBlock,
+    entryOf: (block) => decode((decode(block) as { payload: Uint8Array }).payload) as Entry,
   }
 }

@@ -1,8 +1,8 @@
 import { Log, type LogIdentity, type LogStorage, type OrbitLog } from '@orbitdb/core'
 import { Fault } from '../../src/errors.ts'
+import type { FeedLog } from '../../src/journal/feed-log.ts'
 import type { KeyValue, Write } from '../../src/journal/key-value.ts'
-import { type Entry, type FeedId, feedId, type Lane } from '../../src/journal/op.ts'
-import type { FeedLog } from '../../src/journal/sequencer.ts'
+import { type Entry, type FeedId, feedOf } from '../../src/journal/op.ts'
 import type { Identity } from '../network/identity.ts'
 import { blockWrites, headKey } from './layout.ts'
 import { orbitIdentity } from './orbit-identity.ts'
@@ -33,7 +33,7 @@ export class OrbitFeedLog implements FeedLog {
   readonly #identity: LogIdentity
   readonly #cluster: string
   readonly #onAppended: (bytes: Uint8Array) => void
-  readonly #lanes = new Map<Lane, LaneLog>()
+  readonly #logs = new Map<FeedId, OwnLog>()
 
   /** @param parts.onAppended told of each block once it is durable */
   constructor(parts: {
@@ -49,27 +49,25 @@ export class OrbitFeedLog implements FeedLog {
   }
 
   async append(entry: Entry, bytes: Uint8Array, writes: readonly Write[]): Promise<void> {
-    const lane =
-      this.#lanes.get(entry.lane) ??
-      (await LaneLog.open(this.#store, this.#identity, this.#cluster, entry.lane))
-    this.#lanes.set(entry.lane, lane)
-    this.#onAppended(await lane.append(entry, bytes, writes))
+    const feed = feedOf(entry)
+    const log = this.#logs.get(feed) ?? (await OwnLog.open(this.#store, this.#identity, this.#cluster, feed))
+    this.#logs.set(feed, log)
+    this.#onAppended(await log.append(entry, bytes, writes))
   }
 }
 
-/** This node's feed in one lane. */
-class LaneLog {
+/** This node's feed in one lane, of one life. */
+class OwnLog {
   readonly #log: OrbitLog
-  readonly #storage: LaneStorage
+  readonly #storage: FeedStorage
 
-  private constructor(log: OrbitLog, storage: LaneStorage) {
+  private constructor(log: OrbitLog, storage: FeedStorage) {
     this.#log = log
     this.#storage = storage
   }
 
-  static async open(store: KeyValue, identity: LogIdentity, cluster: string, lane: Lane): Promise<LaneLog> {
-    const feed = feedId(lane, identity.id)
-    const storage = new LaneStorage(store, feed)
+  static async open(store: KeyValue, identity: LogIdentity, cluster: string, feed: FeedId): Promise<OwnLog> {
+    const storage = new FeedStorage(store, feed)
     const log = await Log(identity, {
       logId: logId(cluster, feed),
       access: { canAppend: async ({ clock }) => storage.isNext(clock.time) },
@@ -77,7 +75,7 @@ class LaneLog {
       headsStorage: storage.heads,
       indexStorage: storage.index,
     })
-    return new LaneLog(log, storage)
+    return new OwnLog(log, storage)
   }
 
   /** @returns the signed block */
@@ -104,7 +102,7 @@ class LaneLog {
 }
 
 /** The three storages OrbitDB asks for, over the journal's store. */
-class LaneStorage {
+class FeedStorage {
   appending: Appending | undefined
   readonly entries: LogStorage<Uint8Array>
   readonly index: LogStorage<boolean>
@@ -155,7 +153,7 @@ export async function openFeed(
   cluster: string,
   feed: FeedId,
 ): Promise<OrbitLog> {
-  const { entries, heads, index } = new LaneStorage(store, feed)
+  const { entries, heads, index } = new FeedStorage(store, feed)
   return Log(orbitIdentity(identity), {
     logId: logId(cluster, feed),
     access: { canAppend: async () => false },

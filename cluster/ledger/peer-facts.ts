@@ -21,19 +21,19 @@ interface Facts {
 export class PeerFacts {
   readonly #clock: Clock
   readonly #log: Logger
-  readonly #isForked: (feed: FeedId) => boolean
+  readonly #forkedAt: (feed: FeedId) => number
   readonly #facts = new Map<NodeId, Facts>()
   readonly #listeners = new Set<(peer: NodeId, there: Heads | undefined) => void>()
 
-  constructor(clock: Clock, log: Logger, isForked: (feed: FeedId) => boolean) {
+  constructor(clock: Clock, log: Logger, forkedAt: (feed: FeedId) => number) {
     this.#clock = clock
     this.#log = log
-    this.#isForked = isForked
+    this.#forkedAt = forkedAt
   }
 
   /** @param there undefined where the digests were equal, and so the heads */
   record(peer: NodeId, here: Position, there: Heads | undefined, stateHash: string): void {
-    const difference = there ? differenceOf(here.heads, there, this.#isForked) : { ours: 0, theirs: 0 }
+    const difference = there ? differenceOf(here.heads, there, this.#forkedAt) : { ours: 0, theirs: 0 }
     const atMs = this.#clock.monotonic()
     const sameState = there === undefined && stateHash === here.stateHash
     const before = this.#facts.get(peer)

@@ -34,14 +34,14 @@ export interface Difference {
   readonly theirs: number
 }
 
-/** Forked feeds are left out: what differs there will stay. */
-export function differenceOf(here: Heads, there: Heads, isForked: (feed: FeedId) => boolean): Difference {
-  return { ours: lacking(here, there, isForked), theirs: lacking(there, here, isForked) }
+/** What lies behind a fork is left out: it counts nowhere. @param forkedAt its number, infinite where there is none */
+export function differenceOf(here: Heads, there: Heads, forkedAt: (feed: FeedId) => number): Difference {
+  return { ours: lacking(here, there, forkedAt), theirs: lacking(there, here, forkedAt) }
 }
 
-function lacking(of: Heads, against: Heads, isForked: (feed: FeedId) => boolean): number {
+function lacking(of: Heads, against: Heads, forkedAt: (feed: FeedId) => number): number {
   return [...against].reduce(
-    (sum, [feed, { seq }]) => (isForked(feed) ? sum : sum + Math.max(0, seq - (of.get(feed)?.seq ?? 0))),
+    (sum, [feed, { seq }]) => sum + Math.max(0, Math.min(seq, forkedAt(feed) - 1) - (of.get(feed)?.seq ?? 0)),
     0,
   )
 }
@@ -55,12 +55,14 @@ export function rangesWanted(
   here: Heads,
   there: Heads,
   hashAt: (feed: FeedId, seq: number) => string | undefined,
-  isForked: (feed: FeedId) => boolean,
+  forkedAt: (feed: FeedId) => number,
 ): FeedRange[] {
   return [...there].flatMap(([feed, { seq, hash }]) => {
-    if (isForked(feed)) return []
     const have = here.get(feed)?.seq ?? 0
-    if (seq > have) return [{ feed, from: Math.max(1, have), to: seq }]
+    const to = Math.min(seq, forkedAt(feed) - 1)
+    if (to > have) return [{ feed, from: Math.max(1, have), to }]
+    // What they say of what counts nowhere is no news.
+    if (to < seq) return []
     const held = hashAt(feed, seq)
     // Of what has been pruned there is nothing to hold theirs against.
     return held === undefined || held === hash ? [] : [{ feed, from: seq, to: seq }]

@@ -58,7 +58,7 @@ export class Replication implements Startable {
   constructor(parts: ReplicationParts) {
     const { journal, network, log } = parts
     this.#parts = parts
-    this.#facts = new PeerFacts(parts.clock, log, (feed) => journal.isForked(feed))
+    this.#facts = new PeerFacts(parts.clock, log, (feed) => journal.forkedAt(feed))
     const { blobs, pace = {} } = parts
     if (blobs) {
       const shelf = new SnapshotShelf({ blobs: blobs.store, source: blobs.source, timers: parts.timers })

@@ -121,11 +121,11 @@ test('equal heads with equal tables are in sync; nothing else is', async () => {
   connect(a, b)
   await expect.poll(() => agree(a, b), { timeout: 10_000 }).toBe(true)
   // A row no op accounts for: what a bug in a reducer would look like from outside.
-  await b.store.write([{ type: 'put', key: 'state-hash', value: new Uint8Array(32).fill(1) }])
+  await b.store.write([{ type: 'put', key: 'state-hash/authority', value: new Uint8Array(32).fill(1) }])
   await b.sink()
   const damaged = await launch(plan, await openSite(plan, { identity: b.identity, directory: b.directory }))
   connect(a, damaged)
   await expect
     .poll(() => a.replication.peers().get(damaged.host.self), { timeout: 10_000 })
-    .toMatchObject({ sync: 'diverged', lagEntries: 0, stateHash: '01'.repeat(32) })
+    .toMatchObject({ sync: 'diverged', lagEntries: 0 })
 })

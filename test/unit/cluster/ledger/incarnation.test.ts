@@ -5,7 +5,17 @@ import { TableRoster } from '../../../../cluster/membership/table-roster.ts'
 import { CATALOG } from '../../../../src/journal/op.ts'
 import { runtime } from '../network/cast.ts'
 import { agree, connect, launch, type Ship } from './harbour.ts'
-import { everything, fleet, foundSite, newCluster, openSite, type Plan, type Site, temporary, write } from './shipyard.ts'
+import {
+  everything,
+  fleet,
+  foundSite,
+  newCluster,
+  openSite,
+  type Plan,
+  type Site,
+  temporary,
+  write,
+} from './shipyard.ts'
 
 /** A ship that decides its life by itself, as a node does. */
 async function incarnate(plan: Plan, site: Site): Promise<Ship & { lives: string[] }> {

@@ -1,0 +1,149 @@
+import { z } from 'zod'
+import { parseFeedId } from '../../src/journal/op.ts'
+import type { Logger } from '../../src/runtime/logger.ts'
+import type { Random } from '../../src/runtime/random.ts'
+import type { Startable } from '../../src/runtime/startable.ts'
+import type { Timers } from '../../src/runtime/timers.ts'
+import { ANSWER_MS_MAX, BLOCK_BYTES_MAX, ONE_OF_MANY_MS } from '../limits.ts'
+import type { Roster } from '../membership/roster.ts'
+import type { Channel, Network, NodeId } from '../network/network.ts'
+import type { Fork } from './forks.ts'
+import type { Heads } from './position.ts'
+import type { ReplicatedJournal } from './replicated-journal.ts'
+import { receiveWithin } from './waiting.ts'
+
+/**
+ * One channel a proof: who opened it sends the two blocks, the other answers once it has them durably.
+ *
+ *   proof {blocks: [a, b]}  ->  kept {}
+ */
+const FORK_PROTOCOL = '/flotilla/forks/1'
+
+const block = z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.length <= BLOCK_BYTES_MAX)
+const proofSchema = z.strictObject({ is: z.literal('proof'), blocks: z.tuple([block, block]) })
+const keptSchema = z.strictObject({ is: z.literal('kept') })
+
+export interface ForkWardenParts {
+  readonly journal: ReplicatedJournal
+  readonly network: Network
+  readonly roster: Roster
+  readonly onCompared: (listener: (peer: NodeId, there: Heads | undefined) => void) => () => void
+  /** Writes that the node is out, as compromised, and accepts of it what this node holds. */
+  readonly putOut: (node: NodeId, reason: string) => Promise<void>
+  readonly random: Random
+  readonly timers: Timers
+  readonly log: Logger
+}
+
+/**
+ * What follows once a node has signed two histories: every member is handed the proof, takes back what it had
+ * of the feed behind the fork, and one anchor puts the node out. So all come to hold the same, whichever
+ * history reached them first.
+ */
+export class ForkWarden implements Startable {
+  readonly #parts: ForkWardenParts
+  /** Who has which proof, by their own word. */
+  readonly #told = new Map<NodeId, Set<string>>()
+  readonly #telling = new Set<NodeId>()
+  readonly #tasks = new Set<Promise<void>>()
+  #straightening: Promise<void> = Promise.resolve()
+  #stopping = new AbortController()
+  #stops: (() => void)[] = []
+
+  constructor(parts: ForkWardenParts) {
+    this.#parts = parts
+  }
+
+  async start(): Promise<void> {
+    const { journal, network, onCompared } = this.#parts
+    this.#stopping = new AbortController()
+    await network.handle(FORK_PROTOCOL, (channel) => this.#serve(channel))
+    this.#stops = [
+      journal.onFork((fork) => this.#found(fork)),
+      onCompared((peer) => this.#run(() => this.#tell(peer))),
+    ]
+    for (const fork of journal.forks()) this.#found(fork)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    for (const stop of this.#stops.splice(0)) stop()
+    await Promise.all(this.#tasks)
+    await this.#straightening
+  }
+
+  #found(fork: Fork): void {
+    const { network, log } = this.#parts
+    for (const peer of network.connected()) this.#run(() => this.#tell(peer))
+    this.#straightening = this.#straightening
+      .then(() => this.#parts.journal.straighten())
+      .catch((error: unknown) => {
+        const words =
+          'what lies behind a fork cannot be taken back here: this node stays apart from the others'
+        log.error({ feed: fork.feed, seq: fork.seq, error }, words)
+      })
+    this.#run(() => this.#putOut(fork))
+  }
+
+  /** One anchor does it: the others see by then that it is done. */
+  async #putOut({ feed, seq }: Fork): Promise<void> {
+    const { journal, roster, random, timers, log, putOut } = this.#parts
+    const { author } = parseFeedId(feed)
+    await this.#straightening
+    if (author === journal.node) {
+      log.error(
+        { feed, seq },
+        'two histories exist under this node’s name: it writes no more; let it join anew',
+      )
+      return
+    }
+    await timers.sleep(random.integer(ONE_OF_MANY_MS), this.#stopping.signal)
+    const isIn = ['member', 'pending'].includes(roster.get(author)?.state ?? '')
+    if (!isIn || roster.get(journal.node)?.role !== 'anchor' || !roster.isMember(journal.node)) return
+    await putOut(author, `signed two entries of one number: ${feed.split('@')[0]} ${seq}`)
+    log.error({ node: author, feed, seq }, 'a node with two histories was put out')
+  }
+
+  async #tell(peer: NodeId): Promise<void> {
+    const { journal, network, timers } = this.#parts
+    if (this.#telling.has(peer)) return
+    const told = this.#told.get(peer) ?? new Set()
+    this.#told.set(peer, told)
+    this.#telling.add(peer)
+    try {
+      for (const { feed, seq, heldBlock, rivalBlock } of journal.forks()) {
+        const name = `${feed} ${seq}`
+        if (told.has(name) || heldBlock.length === 0) continue
+        const channel = await network.open(peer, FORK_PROTOCOL, this.#stopping.signal)
+        try {
+          await channel.send({ is: 'proof', blocks: [heldBlock, rivalBlock] })
+          keptSchema.parse(await receiveWithin(channel, timers, ANSWER_MS_MAX, this.#stopping.signal))
+          await channel.close()
+          told.add(name)
+        } catch (error) {
+          channel.abort(error instanceof Error ? error : new Error(String(error)))
+          throw error
+        }
+      }
+    } finally {
+      this.#telling.delete(peer)
+    }
+  }
+
+  async #serve(channel: Channel): Promise<void> {
+    const { blocks } = proofSchema.parse(await receiveWithin(channel, this.#parts.timers, ANSWER_MS_MAX))
+    await this.#parts.journal.takeProof(blocks as [Uint8Array, Uint8Array])
+    await channel.send({ is: 'kept' })
+  }
+
+  #run(task: () => Promise<void>): void {
+    const running = task()
+      .catch((error: unknown) => {
+        if (!this.#stopping.signal.aborted) this.#parts.log.debug({ error }, 'a fork could not be dealt with')
+      })
+      .then(() => {
+        this.#tasks.delete(running)
+      })
+    this.#tasks.add(running)
+  }
+}
