@@ -27,6 +27,8 @@ import type {
 } from './cli/runtime.ts'
 import type { Config } from './config/config.ts'
 import { remember } from './config/remembered.ts'
+import { Conflicts } from './conflicts/conflicts.ts'
+import { Repairs } from './conflicts/repairs.ts'
 import { Fault, isFault } from './errors.ts'
 import { apiRoutes } from './http/api/api.ts'
 import { ControlSocket } from './http/api/control-socket.ts'
@@ -223,6 +225,8 @@ function compose(
   const projects = new Projects({ journal, random })
   const recovery = new Recovery({ journal, passwords })
   const members = new Members({ journal, random })
+  const conflicts = new Conflicts({ tables })
+  const repairs = new Repairs({ journal, random, accounts, projects, members })
   const tokens = new TokenVerifier({ journal, clock })
   const issuer = new TokenIssuer({ journal, key: tokenKey, clock, random, seconds: config.token.ttlSeconds })
   const access = new RegistryDoor({ tables, logins, tokens, catchingUp: new CatchingUp({ journal, timers }) })
@@ -241,6 +245,8 @@ function compose(
     projects,
     members,
     recovery,
+    conflicts,
+    repairs,
     topology,
     health,
     clock,

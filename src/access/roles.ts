@@ -83,6 +83,8 @@ export const PROJECT_ACTIONS = {
   'preheat-policy:delete': 'projectAdmin',
   'scanner:choose': 'projectAdmin',
   'log:list': 'projectAdmin',
+  'conflict:list': 'projectAdmin',
+  'conflict:repair': 'projectAdmin',
   'project:update': 'projectAdmin',
   'project:delete': 'projectAdmin',
 } as const satisfies Record<string, RoleName>
@@ -113,6 +115,8 @@ export const SYSTEM_ACTIONS = {
   'user:list': 'admin',
   'user:create': 'admin',
   'catalog:list': 'admin',
+  'conflict:list': 'admin',
+  'conflict:repair': 'admin',
   'cluster:read': 'admin',
   'cluster:invite': 'admin',
   'cluster:approve': 'admin',

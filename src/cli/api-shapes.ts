@@ -35,3 +35,29 @@ export const ROLES: Readonly<Record<string, number>> = {
 export function roleName(id: number): string {
   return Object.entries(ROLES).find(([, number]) => number === id)?.[0] ?? `role ${id}`
 }
+
+/** Something that was lost in merging; beyond Harbor. */
+export interface ApiConflict extends ApiDeed {
+  readonly id: string
+  readonly kind: string
+  readonly about: string
+  readonly project: string | null
+  readonly reason: string
+  readonly text: string
+  readonly outcome: 'refused' | 'lost'
+  readonly beaten_by: (ApiDeed & { readonly id: string }) | null
+  readonly open: boolean
+  readonly repair: {
+    readonly action: 'approve' | 'take' | 'keep' | 'rename' | null
+    readonly needs: readonly string[]
+    readonly advice: string | null
+  }
+  readonly values?: readonly (ApiDeed & { readonly id: string; readonly digest: string })[]
+}
+
+interface ApiDeed {
+  readonly actor: string
+  readonly node: string
+  readonly site: string
+  readonly time: string
+}

@@ -2,6 +2,7 @@ import { Command, Option } from 'commander'
 import { flagOf, settings } from '../config/settings.ts'
 import { addCompletion } from './commands/completion.ts'
 import { addConfig } from './commands/config.ts'
+import { addConflicts } from './commands/conflicts.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addEvict } from './commands/evict.ts'
 import { addInit } from './commands/init.ts'
@@ -57,6 +58,7 @@ export function buildProgram(context: CliContext): Command {
   addInvite(program, context)
   addInvites(program, context)
   addEvict(program, context)
+  addConflicts(program, context)
   addNetwork(program, context)
   addRecover(program, context)
   addUser(program, context)

@@ -9,6 +9,8 @@ import { NODE_ITSELF } from '../../src/access/principal.ts'
 import { Recovery } from '../../src/access/recovery.ts'
 import { RegistryDoor } from '../../src/access/registry-access.ts'
 import { TokenIssuer, TokenVerifier } from '../../src/access/tokens.ts'
+import { Conflicts } from '../../src/conflicts/conflicts.ts'
+import { Repairs } from '../../src/conflicts/repairs.ts'
 import { apiRoutes } from '../../src/http/api/api.ts'
 import type { ApiParts } from '../../src/http/api/parts.ts'
 import { Health } from '../../src/http/health/health.ts'
@@ -72,6 +74,8 @@ export function assemble(site: Site, { clock }: Sites, topology: Topology = obed
       projects,
       members,
       recovery: new Recovery({ journal: site, passwords }),
+      conflicts: new Conflicts({ tables }),
+      repairs: new Repairs({ journal: site, random, accounts, projects, members }),
       topology,
       health,
       clock,

@@ -88,7 +88,11 @@ function parseSort<T>(text: string, fields: ReadonlyMap<string, Field<T>>): (a: 
 }
 
 /** Harbor's Link header: previous before the first page and next after the last are left out. */
-function linksOf(url: string, { page, page_size }: ListQuery, total: number): string {
+export function linksOf(
+  url: string,
+  { page, page_size }: Pick<ListQuery, 'page' | 'page_size'>,
+  total: number,
+): string {
   const links: string[] = []
   if (page > 1) links.push(linkTo(url, page - 1, page_size, 'prev'))
   if (page * page_size < total) links.push(linkTo(url, page + 1, page_size, 'next'))

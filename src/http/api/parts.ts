@@ -1,6 +1,8 @@
 import type { Accounts } from '../../access/accounts.ts'
 import type { Logins } from '../../access/logins.ts'
 import type { Recovery } from '../../access/recovery.ts'
+import type { Conflicts } from '../../conflicts/conflicts.ts'
+import type { Repairs } from '../../conflicts/repairs.ts'
 import type { Tables } from '../../journal/journal.ts'
 import type { Members } from '../../projects/members.ts'
 import type { Projects } from '../../projects/projects.ts'
@@ -16,6 +18,8 @@ export interface ApiParts {
   readonly projects: Projects
   readonly members: Members
   readonly recovery: Recovery
+  readonly conflicts: Conflicts
+  readonly repairs: Repairs
   readonly topology: Topology
   readonly health: Health
   readonly clock: Clock

@@ -1,0 +1,141 @@
+import type { Command } from 'commander'
+import { Fault } from '../../errors.ts'
+import type { ApiConflict } from '../api-shapes.ts'
+import { addConnectionFlags, connect } from '../connection.ts'
+import type { CliContext } from '../context.ts'
+import { table } from '../table.ts'
+
+interface ListFlags {
+  project?: string
+  since?: string
+  site?: string
+  kind?: string
+  all?: boolean
+  json?: boolean
+}
+
+interface RepairFlags {
+  project?: string
+  approve?: boolean
+  take?: boolean
+  keep?: boolean
+  name?: string
+}
+
+export function addConflicts(program: Command, context: CliContext): void {
+  const command = program
+    .command('conflicts')
+    .summary('show what sites undid of each other, and mend it')
+    .description(
+      'Shows what did not stay as it was said, because another site said otherwise at the same time, or because\n' +
+        'the right to say it was gone: newest first, what somebody has to decide only, unless --all.',
+    )
+    .option('--project <PROJECT>', 'only what belongs to it; its administrators may ask')
+    .option('--since <TIME>', 'only what was written since then: 2026-11-23, or 2026-11-23T10:00:00Z')
+    .option('--site <NAME>', 'only what was written at that site, or that node')
+    .option('--kind <KIND>', 'only records of that kind, such as member.granted')
+    .option('--all', 'also what needs nobody’s decision any more')
+    .option('--json', 'print one line of JSON')
+  addConnectionFlags(command).action(() => list(command, context))
+
+  const repair = command
+    .command('repair')
+    .argument('<id>', 'as `flotilla conflicts` shows it')
+    .summary('give the loser what it wanted, or settle for the winner')
+    .description(
+      'Mends one conflict by a record of its own, in your name; needs the right to do the thing itself.',
+    )
+    .option('--approve', 'do once more what was refused')
+    .option('--take', 'the tag shall mean the digest that lost')
+    .option('--keep', 'the tag shall mean what it means now, and nothing beside it')
+    .option('--name <NAME>', 'with --approve: what a user or project is called that is made anew')
+    .option('--project <PROJECT>', 'the project it belongs to; its administrators may ask')
+  addConnectionFlags(repair).action((id: string) => mend(id, repair, context))
+}
+
+async function list(command: Command, context: CliContext): Promise<void> {
+  const { project, since, site, kind, all, json } = command.opts<ListFlags>()
+  const query = new URLSearchParams()
+  if (since !== undefined) query.set('since', momentOf(since))
+  if (site !== undefined) query.set('site', site)
+  if (kind !== undefined) query.set('kind', kind)
+  if (!all) query.set('open', 'true')
+  const api = await connect(command, context)
+  const path = `${baseOf(project)}/conflicts`
+  const conflicts = await api.list<ApiConflict>(query.size > 0 ? `${path}?${query}` : path)
+  if (json) return context.terminal.out(JSON.stringify(conflicts))
+  const none = all ? 'There are no conflicts.' : 'There is nothing to decide (--all shows what was decided).'
+  context.terminal.out(conflicts.length === 0 ? none : render(conflicts))
+}
+
+async function mend(id: string, command: Command, context: CliContext): Promise<void> {
+  const { name, ...flags } = command.opts<RepairFlags>()
+  // The list's own flag of that name stands before the word `repair`.
+  const project = flags.project ?? command.parent?.opts<ListFlags>().project
+  const chosen = (['approve', 'take', 'keep'] as const).filter((action) => flags[action] === true)
+  const [action] = chosen
+  if (action === undefined || chosen.length > 1) {
+    const advice = '`flotilla conflicts` shows under MEND what each asks for'
+    throw new Fault('USAGE', 'say one of --approve, --take, --keep', { advice })
+  }
+  if (name !== undefined && action !== 'approve') throw new Fault('USAGE', '--name goes with --approve')
+  const api = await connect(command, context)
+  const body = { action, ...(name !== undefined && { name }) }
+  await api.post(`${baseOf(project)}/conflicts/${encodeURIComponent(id)}/repair`, body)
+  context.terminal.out(`Conflict ${id} is mended.`)
+}
+
+function baseOf(project: string | undefined): string {
+  return project === undefined ? '' : `/projects/${encodeURIComponent(project)}`
+}
+
+/** A day is meant from its first moment on, in UTC, as all times are shown. */
+function momentOf(text: string): string {
+  const time = Date.parse(text)
+  if (/^\d{4}-\d\d-\d\d/.test(text) && !Number.isNaN(time)) return new Date(time).toISOString()
+  throw new Fault('USAGE', `--since ${text}: must be a day or a time, such as 2026-11-23T10:00:00Z`)
+}
+
+function render(conflicts: readonly ApiConflict[]): string {
+  const rows = conflicts.map((one) => [
+    one.id,
+    minutes(one.time),
+    one.about,
+    one.kind,
+    one.actor,
+    whereOf(one),
+    one.reason,
+    one.beaten_by ? `${one.beaten_by.actor}, ${whereOf(one.beaten_by)}` : '-',
+    mendOf(one),
+  ])
+  const columns = ['conflict', 'written', 'about', 'record', 'by', 'at', 'why', 'gave way to', 'mend']
+  return [table(columns, rows), '', ...legend(conflicts)].join('\n')
+}
+
+/** Each reason and each piece of advice in words, once. */
+function legend(conflicts: readonly ApiConflict[]): string[] {
+  const reasons = new Map(conflicts.map(({ reason, text }) => [reason, text]))
+  const advice = new Map(
+    conflicts.flatMap(({ reason, repair }) =>
+      repair.advice === null ? [] : [[reason, repair.advice] as const],
+    ),
+  )
+  return [...reasons].map(([reason, text]) => {
+    const more = advice.get(reason)
+    return more === undefined ? `${reason}: ${text}` : `${reason}: ${text} (${more})`
+  })
+}
+
+function mendOf({ open, repair }: ApiConflict): string {
+  if (repair.action === 'take') return '--take, --keep'
+  if (repair.action !== null) return `--${repair.action}`
+  return open ? 'by hand' : '-'
+}
+
+function whereOf({ node, site }: Pick<ApiConflict, 'node' | 'site'>): string {
+  return site === '' || site === node ? node : `${node} (${site})`
+}
+
+function minutes(time: string): string {
+  return time.slice(0, 16).replace('T', ' ')
+}

@@ -1,0 +1,42 @@
+import { entitiesOf } from '../journal/authority/entities.ts'
+import { findIn } from '../journal/authority/history.ts'
+import type { Readable } from '../journal/effective.ts'
+import type { HistoryOp } from '../journal/rows.ts'
+import type { Deed } from './conflict.ts'
+import type { Loss } from './losses.ts'
+import { deedOf, deedOfValue, opOf } from './names.ts'
+
+/** Histories looked into for one op: a loss may rest on a loss that rests on one, and so on. */
+const ENTITIES_MAX = 64
+
+/** What an op gave way to. It stands in the history of something the op, or what it rests on, is about. */
+export function beatenBy(tables: Readable, loss: Loss): Deed | null {
+  const { beatenBy: id, tag, author, entity } = loss
+  if (id === null) return null
+  const value = tag?.values.find((one) => one.id === id)
+  if (value) return deedOfValue(tables, value)
+  const op = opOf(tables, loss)
+  const seen = new Set<string>([...(entity === null ? [] : [entity]), `node:${author}`])
+  if (op) for (const one of entitiesOf(op)) seen.add(one)
+  addRights(seen, op)
+  // A set goes on with what is added while it is walked.
+  for (const one of seen) {
+    const found = findIn(tables, one, id)
+    if (found) return deedOf(tables, found)
+    if (seen.size >= ENTITIES_MAX) continue
+    for (const grant of tables.get('history', one)?.filter(({ refused }) => refused?.beatenBy === id) ?? []) {
+      addRights(seen, grant)
+    }
+  }
+  // The holder of a name is what its op made.
+  return findHolder(tables, id)
+}
+
+function addRights(seen: Set<string>, op: HistoryOp | undefined): void {
+  for (const { right } of op?.needs.flat() ?? []) seen.add(right.slice(0, right.lastIndexOf('#')))
+}
+
+function findHolder(tables: Readable, id: string): Deed | null {
+  const op = findIn(tables, `user:${id}`, id) ?? findIn(tables, `project:${id}`, id)
+  return op ? deedOf(tables, op) : null
+}

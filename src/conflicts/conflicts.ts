@@ -1,0 +1,92 @@
+import { Fault } from '../errors.ts'
+import type { Tables } from '../journal/journal.ts'
+import { refusalText } from '../journal/refusals.ts'
+import { beatenBy } from './beaten-by.ts'
+import type { Conflict, LossReason } from './conflict.ts'
+import { findLoss, type Loss, losses } from './losses.ts'
+import { aboutOf, deedOf, deedOfValue, projectLabel } from './names.ts'
+import { Newest } from './newest.ts'
+import { remedyOf } from './remedy.ts'
+
+/** How far into the list a page may lie; past that a filter finds more than leafing through. */
+const OFFSET_MAX = 100_000
+
+export interface Filters {
+  readonly project?: string | undefined
+  readonly kind?: string | undefined
+  readonly outcome?: Conflict['outcome'] | undefined
+  /** Of whoever wrote it: a site's name, or a node's name or id. */
+  readonly site?: string | undefined
+  /** Milliseconds since 1970. */
+  readonly since?: number | undefined
+  /** Only those that somebody has to decide about, or only the others. */
+  readonly open?: boolean | undefined
+}
+
+export interface Part {
+  readonly offset: number
+  readonly limit: number
+}
+
+/** What was lost when sites that wrote apart were merged, for people to see. */
+export class Conflicts {
+  readonly #tables: Tables
+
+  constructor(parts: { readonly tables: Tables }) {
+    this.#tables = parts.tables
+  }
+
+  /**
+   * Newest first by their authors' clocks. All are read, row by row; kept are no more than the page and what lies before it.
+   * @throws Fault BAD_REQUEST for a page too far in
+   */
+  async list(filters: Filters, { offset, limit }: Part): Promise<{ total: number; items: Conflict[] }> {
+    if (offset > OFFSET_MAX) throw new Fault('BAD_REQUEST', 'too far in; narrow the list down with a filter')
+    const newest = new Newest<Loss>(offset + limit)
+    for await (const loss of losses(this.#tables, filters.project)) {
+      if (matches(this.#tables, loss, filters)) newest.add(loss)
+    }
+    return { total: newest.total, items: newest.from(offset).map((loss) => this.#conflict(loss)) }
+  }
+
+  /** @param project only where it belongs to that one */
+  async find(id: string, project?: string): Promise<Conflict | undefined> {
+    const loss = await findLoss(this.#tables, id, project)
+    return loss && this.#conflict(loss)
+  }
+
+  #conflict(loss: Loss): Conflict {
+    const tables = this.#tables
+    const { id, kind, reason, outcome, projectId, tag } = loss
+    return {
+      id,
+      kind,
+      about: aboutOf(tables, loss),
+      project: projectId === null ? null : projectLabel(tables, projectId),
+      reason,
+      text: textOf(reason),
+      outcome,
+      deed: deedOf(tables, loss),
+      beatenBy: beatenBy(tables, loss),
+      values: (tag?.values ?? []).map((one) => ({ ...deedOfValue(tables, one), digest: one.value })),
+      remedy: remedyOf(tables, loss),
+    }
+  }
+}
+
+function textOf(reason: LossReason): string {
+  return reason === 'tag' ? 'the tag was moved at another site at the same time' : refusalText(reason)
+}
+
+function matches(tables: Tables, loss: Loss, { kind, outcome, site, since, open }: Filters): boolean {
+  if (kind !== undefined && loss.kind !== kind) return false
+  if (outcome !== undefined && loss.outcome !== outcome) return false
+  if (since !== undefined && loss.time < since) return false
+  if (site !== undefined && !isAt(tables, loss.author, site)) return false
+  return open === undefined || remedyOf(tables, loss).open === open
+}
+
+function isAt(tables: Tables, author: string, site: string): boolean {
+  const node = tables.get('nodes', author)
+  return author === site || node?.name === site || node?.site === site
+}

@@ -1,0 +1,72 @@
+import { bodyOf } from '../journal/authority/bodies.ts'
+import { findIn } from '../journal/authority/history.ts'
+import { projectName, type Readable, userName } from '../journal/effective.ts'
+import { parseFeedId } from '../journal/op.ts'
+import type { HistoryOp, IneffectiveRow, Sibling } from '../journal/rows.ts'
+import type { About, Deed } from './conflict.ts'
+import type { Loss } from './losses.ts'
+
+/** What an op says of itself, wherever it stands. */
+type Done = Pick<IneffectiveRow, 'actor' | 'author' | 'time'> & { readonly id: string }
+
+/** The op itself, with its body; undefined for one that never came so far as to be about something. */
+export function opOf(tables: Readable, { entity, id }: Pick<Loss, 'entity' | 'id'>): HistoryOp | undefined {
+  return entity === null ? undefined : findIn(tables, entity, id)
+}
+
+export function deedOf(tables: Readable, { id, actor, author, time }: Done): Deed {
+  const node = tables.get('nodes', author)
+  const who = actor === 'node' ? 'node' : userLabel(tables, actor)
+  return { id, actor: who, node: node?.name ?? author, site: node?.site ?? '', time }
+}
+
+export function deedOfValue(tables: Readable, value: Sibling<unknown>): Deed {
+  return deedOf(tables, { ...value, author: parseFeedId(value.dot.feed).author })
+}
+
+export function aboutOf(tables: Readable, loss: Loss): About {
+  if (loss.tag) {
+    const { projectId, path, tag } = loss.tag
+    return { what: 'tag', project: projectLabel(tables, projectId), path, tag }
+  }
+  const at = loss.entity?.indexOf(':') ?? -1
+  if (loss.entity === null || at < 0) return { what: 'record', record: loss.entity ?? '' }
+  const [what, id] = [loss.entity.slice(0, at), loss.entity.slice(at + 1)]
+  switch (what) {
+    case 'user':
+      return { what, user: userLabel(tables, id) }
+    case 'project':
+    case 'quota':
+      return { what, project: projectLabel(tables, id) }
+    case 'member': {
+      const [project = '', user = ''] = id.split('/')
+      const op = opOf(tables, loss)
+      const role = (op && bodyOf(op, 'member.granted')?.role) ?? null
+      return { what, project: projectLabel(tables, project), user: userLabel(tables, user), role }
+    }
+    case 'node':
+      return { what, node: tables.get('nodes', id)?.name ?? admittedName(tables, id) }
+    default:
+      return { what: 'record', record: loss.entity }
+  }
+}
+
+/** What an account is called, or was to be called where it never came to be. */
+export function userLabel(tables: Readable, id: string): string {
+  const row = tables.get('users', id)
+  if (row) return userName(tables, row)
+  const created = findIn(tables, `user:${id}`, id)
+  return (created && bodyOf(created, 'user.created')?.name) ?? id
+}
+
+export function projectLabel(tables: Readable, id: string): string {
+  const row = tables.get('projects', id)
+  if (row) return projectName(tables, row)
+  const created = findIn(tables, `project:${id}`, id)
+  return (created && bodyOf(created, 'project.created')?.name) ?? id
+}
+
+function admittedName(tables: Readable, id: string): string {
+  const admitted = tables.get('history', `node:${id}`)?.find(({ kind }) => kind === 'node.admitted')
+  return (admitted && bodyOf(admitted, 'node.admitted')?.facts.name) ?? id
+}

@@ -1,0 +1,105 @@
+import { bodyOf } from '../journal/authority/bodies.ts'
+import { isAdmin, membershipOf, metadataOf, type Readable } from '../journal/effective.ts'
+import { claimKey } from '../journal/names.ts'
+import { winner } from '../journal/register.ts'
+import type { HistoryOp, ProjectRow, UserRow } from '../journal/rows.ts'
+import type { LossReason, Remedy } from './conflict.ts'
+import type { Loss } from './losses.ts'
+import { opOf } from './names.ts'
+
+const SETTLED: Remedy = { open: false, action: null, needs: [], advice: null }
+
+/** Reasons that were somebody's right, not the thing itself: with the right, it can be done. */
+const FOR_WANT_OF_RIGHT: ReadonlySet<LossReason> = new Set(['revoked', 'powerless', 'last-admin'])
+
+/** What can still be done by hand, where it can't be approved. */
+const BY_HAND: Readonly<Partial<Record<LossReason, string>>> = {
+  unknown: 'upgrade this node',
+  'invite-used': 'make another invite: flotilla invite',
+  evicted: 'push it again at a member',
+  deleted: 'make it anew if it is still wanted',
+  quota: 'set the quota again',
+}
+
+/** What can be done about an op that lost, as the tables stand. */
+export function remedyOf(tables: Readable, loss: Loss): Remedy {
+  const { reason } = loss
+  if (reason === 'tag') return { open: true, action: 'take', needs: [], advice: null }
+  if (reason === 'name') {
+    const advice = 'delete one of the two, or use it under the name it is shown by'
+    return { open: true, action: null, needs: [], advice }
+  }
+  if (!FOR_WANT_OF_RIGHT.has(reason)) return { ...SETTLED, advice: BY_HAND[reason] ?? null }
+  const op = opOf(tables, loss)
+  const wish = op && wishOf(op)
+  if (!op || !wish) return { ...SETTLED, advice: 'say it again at a member if it is still wanted' }
+  return wish(tables) ? { open: true, action: 'approve', needs: [], advice: null } : SETTLED
+}
+
+/**
+ * What an op that can be approved wanted.
+ * @returns whether that can be had and is not so yet; undefined for a kind that nobody approves
+ */
+export function wishOf(op: HistoryOp): ((tables: Readable) => boolean) | undefined {
+  const created = bodyOf(op, 'user.created') ?? bodyOf(op, 'project.created')
+  if (created) {
+    const what = op.kind === 'user.created' ? 'user-name' : 'project-name'
+    return (tables) => tables.get('claims', claimKey(what, created.name)) === undefined
+  }
+  return ofUser(op) ?? ofProject(op) ?? ofMember(op)
+}
+
+function ofUser(op: HistoryOp): ((tables: Readable) => boolean) | undefined {
+  const deleted = bodyOf(op, 'user.deleted')
+  if (deleted) return (tables) => livingUser(tables, deleted.user) !== undefined
+  const admin = bodyOf(op, 'user.admin-set')
+  if (admin) {
+    return (tables) => {
+      const row = livingUser(tables, admin.user)
+      return row !== undefined && isAdmin(row) !== admin.admin
+    }
+  }
+  const profile = bodyOf(op, 'user.profile-set')
+  if (!profile) return undefined
+  return (tables) => {
+    const row = livingUser(tables, profile.user)
+    const fields = ['email', 'realname', 'comment'] as const
+    return (
+      row !== undefined &&
+      fields.some((field) => profile[field] !== undefined && profile[field] !== winner(row[field]))
+    )
+  }
+}
+
+function ofProject(op: HistoryOp): ((tables: Readable) => boolean) | undefined {
+  const deleted = bodyOf(op, 'project.deleted')
+  if (deleted) return (tables) => livingProject(tables, deleted.project) !== undefined
+  const settings = bodyOf(op, 'project.metadata-set')
+  if (!settings) return undefined
+  return (tables) => {
+    const row = livingProject(tables, settings.project)
+    if (!row) return false
+    const now = metadataOf(tables, row)
+    return Object.entries(settings.metadata).some(([key, value]) => now.get(key) !== value)
+  }
+}
+
+function ofMember(op: HistoryOp): ((tables: Readable) => boolean) | undefined {
+  const body = bodyOf(op, 'member.granted') ?? bodyOf(op, 'member.revoked')
+  if (!body) return undefined
+  const role = bodyOf(op, 'member.granted')?.role
+  return (tables) =>
+    livingProject(tables, body.project) !== undefined &&
+    livingUser(tables, body.user) !== undefined &&
+    membershipOf(tables, body.project, body.user)?.role !== role
+}
+
+function livingUser(tables: Readable, id: string): UserRow | undefined {
+  const row = tables.get('users', id)
+  return row && !row.deleted ? row : undefined
+}
+
+function livingProject(tables: Readable, id: string): ProjectRow | undefined {
+  const row = tables.get('projects', id)
+  return row && !row.deleted ? row : undefined
+}

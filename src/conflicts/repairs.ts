@@ -1,0 +1,219 @@
+import type { Accounts } from '../access/accounts.ts'
+import type { Demand } from '../access/decide.ts'
+import type { Acting } from '../access/principal.ts'
+import { Fault } from '../errors.ts'
+import { bodyOf } from '../journal/authority/bodies.ts'
+import { membershipOf, type Readable } from '../journal/effective.ts'
+import type { Journal } from '../journal/journal.ts'
+import { type Body, op, userName } from '../journal/kinds.ts'
+import { claimKey } from '../journal/names.ts'
+import { drawNumbers } from '../journal/numbers.ts'
+import { AUTHORITY, CATALOG } from '../journal/op.ts'
+import { refusalText } from '../journal/refusals.ts'
+import type { HistoryOp } from '../journal/rows.ts'
+import { inRepository } from '../journal/rows.ts'
+import { isDigest } from '../oci/digest.ts'
+import type { Member, Members } from '../projects/members.ts'
+import type { Projects } from '../projects/projects.ts'
+import type { Random } from '../runtime/random.ts'
+import type { Action } from './conflict.ts'
+import { findLoss, type Loss, type TagPlace } from './losses.ts'
+import { opOf } from './names.ts'
+import { wishOf } from './remedy.ts'
+
+export interface RepairsParts {
+  readonly journal: Journal
+  readonly random: Random
+  readonly accounts: Pick<Accounts, 'setProfile' | 'setAdmin' | 'delete'>
+  readonly projects: Pick<Projects, 'create' | 'update' | 'delete'>
+  readonly members: Pick<Members, 'of' | 'add' | 'setRole' | 'remove'>
+}
+
+export interface RepairRequest {
+  readonly action: Action
+  /** What something that is made anew shall be called, where its own name is taken. */
+  readonly name?: string | undefined
+  /** Only where it belongs to that project. */
+  readonly project?: string | undefined
+}
+
+/** The caller as the author of what they demand: the same question as for doing the thing itself. */
+export type As = (demand: Demand) => Acting
+
+/**
+ * The one step that mends a conflict: an op of its own, by whoever takes the step, which has seen both sides.
+ * Nothing that was written is changed by it. Rights, and whether there is still something to mend, are asked in the
+ * commit's own turn.
+ */
+export class Repairs {
+  readonly #parts: RepairsParts
+
+  constructor(parts: RepairsParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * @throws Fault NOT_FOUND, CONFLICT when it has been settled, PRECONDITION when that does not mend it, and
+   *   what doing the thing itself throws
+   */
+  async repair(id: string, { action, name, project }: RepairRequest, as: As): Promise<void> {
+    const loss = await findLoss(this.#parts.journal.tables, id, project)
+    if (!loss) throw new Fault('NOT_FOUND', 'there is no such conflict')
+    if (action === 'rename') {
+      throw new Fault('PRECONDITION', 'names are not changed in this version: delete one, or keep both')
+    }
+    if (loss.reason === 'tag' && loss.tag) {
+      if (action === 'approve') throw new Fault('PRECONDITION', 'a tag takes one of its values: take or keep')
+      return this.#settleTag(loss, loss.tag, action, as)
+    }
+    if (action !== 'approve') throw new Fault('PRECONDITION', 'only a tag has values to take or keep')
+    return this.#approve(loss, name, as)
+  }
+
+  async #settleTag(loss: Loss, place: TagPlace, action: 'take' | 'keep', as: As): Promise<void> {
+    const { projectId, path, tag, key } = place
+    const by = as({ action: 'repository:push', on: 'project', project: projectId })
+    const { journal } = this.#parts
+    const { ids } = await journal.commit(CATALOG, (tables) => {
+      by.permit(tables)
+      const values = tables.get('tags', key)?.values ?? []
+      const [winner] = values
+      const loser = values.find((one) => one.id === loss.id)
+      if (!winner || !loser || winner === loser) throw settled()
+      const digest = action === 'take' ? loser.value : winner.value
+      if (!isDigest(digest)) throw new Fault('PRECONDITION', 'the tag points at nothing that can be pulled')
+      if (!tables.get('manifests', inRepository(`${projectId}/${path}`, digest))) {
+        throw new Fault('PRECONDITION', 'the manifest has been deleted', { digest })
+      }
+      return [op('tag.moved', { projectId, path, tag, digest }, by.actor)]
+    })
+    // A rule on tags forbids it only once it is written.
+    const refused = journal.tables.get('ineffective', `catalog/${ids[0]}`)
+    if (refused) throw new Fault('PRECONDITION', refusalText(refused.reason))
+  }
+
+  async #approve(loss: Loss, name: string | undefined, as: As): Promise<void> {
+    const op = opOf(this.#parts.journal.tables, loss)
+    const wish = op && wishOf(op)
+    if (!op || !wish || loss.reason === 'name' || loss.reason === 'deleted') {
+      throw new Fault('PRECONDITION', `this can't be approved: ${refusalTextOf(loss)}`)
+    }
+    const user = bodyOf(op, 'user.created')
+    if (user) return this.#makeUser(user, name ?? user.name, guarded(loss, as, userCreate))
+    const project = bodyOf(op, 'project.created')
+    if (project) {
+      const by = guarded(loss, as, { action: 'project:create', on: 'system' })
+      return this.#makeProject(project, name ?? project.name, by)
+    }
+    if (name !== undefined) throw new Fault('BAD_REQUEST', 'only what is made anew is given a name')
+    await this.#doAgain(op, (demand) => guarded(loss, as, demand, wish))
+  }
+
+  /** As it was asked for, the password with it; only the number may be another. */
+  async #makeUser(body: Body<'user.created'>, name: string, by: Acting): Promise<void> {
+    if (!userName.safeParse(name).success) throw new Fault('BAD_REQUEST', 'that is no name for a user')
+    const numbers = [body.number, ...drawNumbers(this.#parts.random)]
+    await this.#parts.journal.commit(AUTHORITY, (tables) => {
+      by.permit(tables)
+      if (tables.get('claims', claimKey('user-name', name))) {
+        throw new Fault('CONFLICT', `the user name ${name} is taken; give another`, { name })
+      }
+      const number = numbers.find((one) => !tables.get('claims', claimKey('user-number', one)))
+      if (number === undefined) throw new Fault('CONFLICT', 'no free user number was drawn; try again')
+      return [op('user.created', { ...body, name, number }, by.actor)]
+    })
+  }
+
+  /** Under its owner where that account lives, else under whoever approves. */
+  async #makeProject({ owner, metadata }: Body<'project.created'>, name: string, by: Acting): Promise<void> {
+    const { tables } = this.#parts.journal
+    const owners = [owner, by.actor].filter((id) => tables.get('users', id)?.deleted === false)
+    if (owners[0] === undefined) {
+      throw new Fault('PRECONDITION', 'its owner is gone: approve it as a user, who becomes its owner')
+    }
+    await this.#parts.projects.create({ name, metadata: Object.entries(metadata) }, owners[0], by)
+  }
+
+  #doAgain(op: HistoryOp, as: As): Promise<unknown> | undefined {
+    return this.#ofUser(op, as) ?? this.#ofProject(op, as) ?? this.#ofMember(op, as)
+  }
+
+  #ofUser(op: HistoryOp, as: As): Promise<void> | undefined {
+    const { accounts } = this.#parts
+    const profile = bodyOf(op, 'user.profile-set')
+    if (profile) {
+      const by = as({ action: 'user:update', on: 'user', user: profile.user })
+      return accounts.setProfile(profile.user, profile, by)
+    }
+    const set = bodyOf(op, 'user.admin-set')
+    if (set) {
+      const by = as({ action: 'user:set-admin', on: 'user', user: set.user })
+      return accounts.setAdmin(set.user, set.admin, by)
+    }
+    const deleted = bodyOf(op, 'user.deleted')
+    return (
+      deleted && accounts.delete(deleted.user, as({ action: 'user:delete', on: 'user', user: deleted.user }))
+    )
+  }
+
+  #ofProject(op: HistoryOp, as: As): Promise<void> | undefined {
+    const { projects } = this.#parts
+    const settings = bodyOf(op, 'project.metadata-set')
+    if (settings) {
+      const by = as({ action: 'project:update', on: 'project', project: settings.project })
+      return projects.update(settings.project, Object.entries(settings.metadata), by)
+    }
+    const deleted = bodyOf(op, 'project.deleted')
+    if (!deleted) return undefined
+    const by = as({ action: 'project:delete', on: 'project', project: deleted.project })
+    return projects.delete(deleted.project, by)
+  }
+
+  #ofMember(op: HistoryOp, as: As): Promise<unknown> | undefined {
+    const granted = bodyOf(op, 'member.granted')
+    if (granted) return this.#grant(granted, as)
+    const revoked = bodyOf(op, 'member.revoked')
+    return revoked && this.#revoke(revoked, as)
+  }
+
+  async #grant({ project, user, role }: Body<'member.granted'>, as: As): Promise<void> {
+    const { journal, members } = this.#parts
+    if (membershipOf(journal.tables, project, user)) {
+      const member = await this.#member(project, user)
+      await members.setRole(project, member, role, as({ action: 'member:update', on: 'project', project }))
+    } else await members.add(project, user, role, as({ action: 'member:create', on: 'project', project }))
+  }
+
+  async #revoke({ project, user }: Body<'member.revoked'>, as: As): Promise<void> {
+    const by = as({ action: 'member:delete', on: 'project', project })
+    await this.#parts.members.remove(project, await this.#member(project, user), by)
+  }
+
+  async #member(project: string, user: string): Promise<Member> {
+    for await (const member of this.#parts.members.of(project)) if (member.userId === user) return member
+    throw settled()
+  }
+}
+
+const userCreate: Demand = { action: 'user:create', on: 'system' }
+
+/** Whoever may do it may do it while it is still lost, and still to be had. */
+function guarded(loss: Loss, as: As, demand: Demand, wish?: (tables: Readable) => boolean): Acting {
+  const by = as(demand)
+  return {
+    actor: by.actor,
+    permit(tables) {
+      by.permit(tables)
+      const listed = loss.listed === null ? undefined : tables.get('ineffective', loss.listed)
+      if (listed?.reason !== loss.reason || wish?.(tables) === false) throw settled()
+    },
+  }
+}
+
+function refusalTextOf({ reason }: Loss): string {
+  return reason === 'tag' ? 'it is a tag' : refusalText(reason)
+}
+
+function settled(): Fault {
+  return new Fault('CONFLICT', 'there is nothing left to mend: it has been settled meanwhile')
+}

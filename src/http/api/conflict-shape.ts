@@ -1,0 +1,51 @@
+import { roleName } from '../../access/roles.ts'
+import type { About, Conflict, Deed } from '../../conflicts/conflict.ts'
+import { time } from './shapes.ts'
+
+/** A conflict as it is sent; `values` of tags only, the one that counts first. */
+export function conflictShape(conflict: Conflict): object {
+  const { id, kind, about, project, reason, text, outcome, deed, beatenBy, values, remedy } = conflict
+  const { open, action, needs, advice } = remedy
+  return {
+    id,
+    kind,
+    about: aboutText(about),
+    project,
+    reason,
+    text,
+    outcome,
+    ...deedShape(deed),
+    beaten_by: beatenBy && { id: beatenBy.id, ...deedShape(beatenBy) },
+    open,
+    repair: { action, needs, advice },
+    ...(values.length > 0 && {
+      values: values.map((one) => ({ id: one.id, digest: one.digest, ...deedShape(one) })),
+    }),
+  }
+}
+
+function deedShape({ actor, node, site, time: at }: Deed): object {
+  return { actor, node, site, time: time(at) }
+}
+
+/** In a few words, with the names people know. */
+function aboutText(about: About): string {
+  switch (about.what) {
+    case 'user':
+      return `user ${about.user}`
+    case 'project':
+      return `project ${about.project}`
+    case 'quota':
+      return `quota of ${about.project}`
+    case 'member': {
+      const role = about.role === null ? '' : ` as ${roleName(about.role)}`
+      return `${about.user} in ${about.project}${role}`
+    }
+    case 'tag':
+      return `${about.project}/${about.path}:${about.tag}`
+    case 'node':
+      return `node ${about.node}`
+    default:
+      return about.record
+  }
+}
