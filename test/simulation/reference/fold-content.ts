@@ -117,19 +117,21 @@ function putTag(
     about.map((op) => (is(op, 'tag.moved') ? write(op, op.body.digest) : erasure(op))),
   )
   const rules = tables.get('projects', projectId)?.immutability ?? []
-  if (rules.length > 0) tables.put('tags', key, { tag, values, ops: historyOf(all, rules) })
+  const wasSet = all.some(({ kind }) => kind === 'tag.moved')
+  if (rules.length > 0 && wasSet) tables.put('tags', key, { tag, values, ops: historyOf(all, rules) })
   else if (values.length > 0) tables.put('tags', key, { tag, values })
   for (const { value } of values) tables.put('tagged', inRepository(repository, value, tag), { tag })
   return values.length > 0
 }
 
 function historyOf(all: readonly TagChange[], rules: readonly ImmutabilityRule[]): TagOp[] {
-  return [...all].sort(byDepthThenId).map((op) => {
+  const inOrder = [...all].sort(byDepthThenId)
+  return inOrder.map((op) => {
     const { id, dot, depth, actor, time, author } = op
     const value = is(op, 'tag.moved') ? op.body.digest : null
-    const saw = all.filter((other) => hasSeen(op, other.dot)).map((other) => other.id)
+    const saw = inOrder.filter((other) => hasSeen(op, other.dot)).map((other) => other.id)
     const sawRules = rules.filter((rule) => hasSeen(op, rule.dot)).map((rule) => rule.id)
-    return { id, dot, depth, actor, time, value, author, saw: saw.sort(), sawRules: sawRules.sort() }
+    return { id, dot, depth, actor, time, value, author, saw, sawRules }
   })
 }
 

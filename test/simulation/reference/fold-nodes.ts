@@ -78,16 +78,13 @@ function isApproved(node: string, world: World, verdicts: Verdicts): boolean {
 }
 
 export function foldInvites(ops: readonly Formed[], world: World, tables: ReferenceTables): void {
-  const taken = new Set<string>()
-  for (const op of ops.filter((one) => is(one, 'invite.created')).sort(byDepthThenId)) {
+  for (const op of ops.filter((one) => is(one, 'invite.created'))) {
     const { invite, verifier, expiresAt, role, scope, approval, days } = op.body
-    if (taken.has(invite)) continue
-    taken.add(invite)
     const redeemed = ops
       .filter((one) => is(one, 'node.admitted'))
       .filter((one) => world.needs.get(one.id)?.invite === op)
       .sort(byDepthThenId)[0]
-    tables.put('invites', invite, {
+    tables.put('invites', `${op.author}/${invite}`, {
       id: invite,
       issuer: op.author,
       created: op.id,
@@ -98,7 +95,9 @@ export function foldInvites(ops: readonly Formed[], world: World, tables: Refere
       scope,
       approval,
       days,
-      withdrawn: ops.some((one) => is(one, 'invite.withdrawn') && one.body.invite === invite),
+      withdrawn: ops.some(
+        (one) => is(one, 'invite.withdrawn') && one.author === op.author && one.body.invite === invite,
+      ),
       redeemedBy: redeemed?.body.node ?? null,
     })
   }

@@ -96,7 +96,9 @@ export function foldMembers(ops: readonly Formed[], tables: ReferenceTables): vo
       }
     }
     const row = register(living)
-    const dots = revocations.map(({ dot }) => dot).sort(byDot)
+    // Who had seen one of these had seen all before it.
+    const last = revocations.filter((one) => !revocations.some((later) => hasSeen(later, one.dot)))
+    const dots = last.map(({ dot }) => dot).sort(byDot)
     tables.put('members', key, { projectId, userId, grants: row, revocations: dots })
     if (row.length > 0) tables.put('memberships', `${userId}/${projectId}`, { projectId })
   }
