@@ -35,7 +35,7 @@ export const LIES: Readonly<Record<Lie, number>> = {
   forge: 4,
   replay: 3,
   junk: 4,
-  flood: 0.3,
+  flood: 0.6,
 }
 
 /** Blocks of one flood: more than a node parks. */
@@ -117,9 +117,10 @@ export class Liar {
       case 'flood': {
         const entry = this.#entry(ops())
         const from = this.#seq() + 10
+        const victims = this.#random.sample(audience, 1)
         for (let seq = from; seq < from + FLOOD_BLOCKS; seq += 200) {
           const blocks = Array.from({ length: 200 }, (_, n) => this.#sign({ ...entry, seq: seq + n }))
-          this.#tell(blocks, this.#random.sample(audience, 1))
+          this.#tell(blocks, victims)
         }
       }
     }

@@ -22,6 +22,8 @@ const { values } = parseArgs({
     workers: { type: 'string', default: '1' },
     commit: { type: 'string' },
     without: { type: 'string' },
+    /** Seeds that are passed over. */
+    skip: { type: 'string', default: '' },
     trace: { type: 'boolean', default: false },
     fresh: { type: 'boolean', default: false },
     'keep-going': { type: 'boolean', default: false },
@@ -58,8 +60,9 @@ async function runMany(): Promise<number> {
   if (first > from) say(`goes on at seed ${first}`)
   const progress = new Progress(end - from, first - from)
   const totals = { done: first - from, events: 0, acknowledged: 0, virtualMs: 0 }
-  let bad: Outcome | undefined
+  const found: { first?: Outcome } = {}
   let violations = 0
+  const skipped = new Set(values.skip.split(',').map(Number))
   let next = first
 
   const onOutcome = (outcome: Outcome): void => {
@@ -69,18 +72,21 @@ async function runMany(): Promise<number> {
     totals.virtualMs += outcome.virtualMs
     if (outcome.violation) violations++
     if (outcome.violation && values['keep-going']) report(outcome)
-    else if (outcome.violation && (!bad || outcome.seed < bad.seed)) bad = outcome
+    else if (outcome.violation && outcome.seed < (found.first?.seed ?? end)) found.first = outcome
     progress.show(totals.done)
-    if (totals.done % SAVE_EVERY === 0 && !bad) saveProgress(key, from + totals.done - crew.length)
+    if (totals.done % SAVE_EVERY === 0 && !found.first) saveProgress(key, from + totals.done - crew.length)
   }
   const crew = Array.from({ length: Math.max(1, Number(values.workers)) }, () => hire())
   const work = crew.map(async (worker) => {
-    while (next < end && !bad) onOutcome(await worker.run({ seed: next++, ...settings }))
+    while (next < end && !found.first) {
+      const seed = next++
+      if (!skipped.has(seed)) onOutcome(await worker.run({ seed, ...settings }))
+    }
   })
   await Promise.all(work)
   await Promise.all(crew.map((worker) => worker.leave()))
   say('')
-  if (bad) report(bad)
+  if (found.first) report(found.first)
   else forgetProgress()
   const { done, events, acknowledged, virtualMs } = totals
   say(

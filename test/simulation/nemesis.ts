@@ -21,7 +21,7 @@ export const FAULTS = {
   'wire-lossy': 4,
   'wire-corrupt': 2,
   'wire-slow': 2,
-  restore: 2,
+  restore: 4,
 }
 export type FaultName = keyof typeof FAULTS
 

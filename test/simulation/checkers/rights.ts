@@ -19,7 +19,7 @@ export class Rights {
 
   apply(op: Op): void {
     const body = Object(op.body) as Record<string, unknown>
-    const text = (field: string) => (typeof body[field] === 'string' ? (body[field] as string) : '?')
+    const text = (field: string) => (typeof body[field] === 'string' ? body[field] : '?')
     const pair = `${text('project')}/${text('user')}`
     switch (op.kind) {
       case 'project.created':

@@ -61,7 +61,7 @@ export class Wire {
   /** The process behind it is gone. */
   unplug(end: SimNetwork): void {
     this.#ends.delete(end.self)
-    for (const connection of [...this.#connections.values()]) {
+    for (const connection of this.#connections.values()) {
       const other = otherEnd(connection, end)
       if (!connection.ends.includes(end)) continue
       if (!this.isCut(end.self, other.self)) {
@@ -88,7 +88,7 @@ export class Wire {
   }
 
   healAll(): void {
-    for (const cut of [...this.#cuts]) {
+    for (const cut of this.#cuts) {
       const [from = '', to = ''] = cut.split('>')
       this.heal(from, to)
     }
@@ -131,7 +131,7 @@ export class Wire {
     const [one, two] = connection.ends
     this.#connections.delete(pairOf(one.self, two.self))
     connection.stalled = []
-    for (const channel of [...connection.channels]) channel.broke()
+    for (const channel of connection.channels) channel.broke()
     for (const [end, peer] of [
       [one, two],
       [two, one],

@@ -21,13 +21,31 @@ export interface HuntOptions {
   readonly from?: number | undefined
   /** As for main.ts: what is known to be broken anyway. */
   readonly without?: string | undefined
+  /** Seeds that find something without any mistake being planted. */
+  readonly skip?: readonly number[] | undefined
+}
+
+/**
+ * Seeds that break a promise of the sources as they are: a mistake is not caught by these.
+ * @throws Error when the simulation does not even run
+ */
+export async function baseline(options: HuntOptions): Promise<number[]> {
+  const output = await run(options.root, [
+    join(options.root, 'test/simulation/main.ts'),
+    '--keep-going',
+    ...wordsFor(options),
+  ])
+  if (!/^\d+ seeds, /m.test(output)) throw new Error(`the simulation does not run: ${output.slice(-1000)}`)
+  return [...output.matchAll(/^npm run sim -- --seed (\d+)/gm)].map(([, seed]) => Number(seed))
+}
+
+function wordsFor({ seedsMax, from = 1, without, skip = [] }: HuntOptions): string[] {
+  const words = ['--fresh', '--from', String(from), '--seeds', String(seedsMax), '--skip', skip.join()]
+  return without === undefined ? words : [...words, '--without', without]
 }
 
 /** Runs seeds against a copy with the mistake in it until one breaks a promise. */
-export async function hunt(
-  planted: PlantedBug,
-  { root, seedsMax, from = 1, without }: HuntOptions,
-): Promise<Hunted> {
+export async function hunt(planted: PlantedBug, options: HuntOptions): Promise<Hunted> {
   const { name } = planted
   const startMs = performance.now()
   const done = (caughtBy: string | undefined, seeds: number, trouble?: string): Hunted => {
@@ -36,20 +54,13 @@ export async function hunt(
   }
   let copy: ReturnType<typeof plant>
   try {
-    copy = plant(root, planted)
+    copy = plant(options.root, planted)
   } catch (error) {
     return done(undefined, 0, String(error))
   }
   try {
-    const words = [
-      '--fresh',
-      '--from',
-      String(from),
-      '--seeds',
-      String(seedsMax),
-      ...(without === undefined ? [] : ['--without', without]),
-    ]
-    const output = await run(copy.directory, [join(copy.directory, 'test/simulation/main.ts'), ...words])
+    const main = join(copy.directory, 'test/simulation/main.ts')
+    const output = await run(copy.directory, [main, ...wordsFor(options)])
     const broken = /^BROKEN ([^:]+):/m.exec(output)?.[1]
     const seeds = Number(/^(\d+) seeds, /m.exec(output)?.[1] ?? 0)
     return done(broken, seeds, seeds === 0 ? output.slice(-500) : undefined)
