@@ -132,6 +132,7 @@ async function openJournal(
     clusterId,
     clock,
     log: logger.child({ room: 'ledger' }),
+    blobs: node.blobs,
     ...(life !== undefined && { life }),
   })
   await journal.open()

@@ -179,6 +179,7 @@ export class ClusterNode implements Participant {
       rotation: this.#rotation,
       notices: () => this.#notices(),
       transfers: () => this.#swarm.transfers(),
+      ledger: () => this.#replication.facts(),
     })
   }
 

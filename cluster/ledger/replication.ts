@@ -2,6 +2,7 @@ import { Fault } from '../../src/errors.ts'
 import type { Lane, OpId } from '../../src/journal/op.ts'
 import type { BlobSource } from '../../src/registry/blob-source.ts'
 import type { BlobStore } from '../../src/registry/blob-store.ts'
+import type { LaneFacts } from '../../src/registry/topology.ts'
 import type { Clock } from '../../src/runtime/clock.ts'
 import type { Logger } from '../../src/runtime/logger.ts'
 import type { Random } from '../../src/runtime/random.ts'
@@ -17,6 +18,7 @@ import { LEDGER_PROTOCOL } from './messages.ts'
 import { PeerFacts, type PeerSync } from './peer-facts.ts'
 import type { Heads } from './position.ts'
 import type { ReplicatedJournal } from './replicated-journal.ts'
+import { laneFacts } from './snapshots/lane-facts.ts'
 import { Pruner } from './snapshots/pruner.ts'
 import { SnapshotShelf } from './snapshots/snapshot-shelf.ts'
 import { SnapshotTaker } from './snapshots/snapshot-taker.ts'
@@ -110,6 +112,13 @@ export class Replication implements Startable {
   /** Snapshots of the lanes, and what was wrong with those that were passed over. */
   get snapshots(): SnapshotStatus {
     return { refused: this.#taker?.refusals ?? {} }
+  }
+
+  /** How the records stand here. */
+  async facts(): Promise<{ lanes: LaneFacts[]; refused: Readonly<Record<string, number>> }> {
+    const { journal, clock, blobs } = this.#parts
+    const lanes = blobs ? await laneFacts(journal, blobs.format, clock) : []
+    return { lanes, refused: { ...journal.status().refused, ...this.snapshots.refused } }
   }
 
   /** Writes a lane down now. @returns the op's id; undefined where there are no blobs */

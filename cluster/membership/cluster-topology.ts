@@ -48,6 +48,8 @@ export interface TopologyParts {
   readonly rotation: Pick<KeyRotation, 'rotate'>
   notices(): readonly string[]
   transfers(): TransferStatus
+  /** How the records stand here. */
+  ledger(): Promise<Pick<ClusterStatus, 'lanes' | 'refused'>>
 }
 
 /** What an operator sees of the cluster, and does to it. */
@@ -74,6 +76,7 @@ export class ClusterTopology implements Topology {
       members,
       notices: this.#parts.notices(),
       transfers: this.#parts.transfers(),
+      ...(await this.#parts.ledger()),
     }
   }
 

@@ -102,6 +102,8 @@ function participant(node: NodeParts, membership: Membership, journal: SingleNod
           },
         ],
         notices: [],
+        lanes: [],
+        refused: {},
         transfers: { torrent: NOTHING, direct: NOTHING, recent: [] },
       }
     },

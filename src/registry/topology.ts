@@ -1,4 +1,5 @@
 import type { Tables } from '../journal/journal.ts'
+import type { Lane } from '../journal/op.ts'
 import type { NodeRole } from '../journal/rows.ts'
 
 /**
@@ -118,6 +119,31 @@ export interface ClusterStatus {
   /** What this node thinks an operator should know or do, in sentences. */
   readonly notices: readonly string[]
   readonly transfers: TransferStatus
+  /** The records, lane by lane. */
+  readonly lanes: readonly LaneFacts[]
+  /** How often each reason made an entry or a snapshot from elsewhere be refused, since the start. */
+  readonly refused: Readonly<Record<string, number>>
+}
+
+export interface LaneFacts {
+  readonly lane: Lane
+  /** Since the lane began. */
+  readonly entries: number
+  /** Of these, how many a snapshot stands for: their log is gone. */
+  readonly prunedEntries: number
+  /** Of the log that is here; an estimate. */
+  readonly logBytes: number
+  /** The newest; null while there is none. */
+  readonly snapshot: SnapshotFacts | null
+}
+
+export interface SnapshotFacts {
+  readonly digest: string
+  readonly bytes: number
+  /** Node ids of who wrote it and who vouches for it. */
+  readonly signers: readonly string[]
+  /** Milliseconds since it was written, by its author's clock. */
+  readonly ageMs: number
 }
 
 export interface MemberStatus {

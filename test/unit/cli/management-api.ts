@@ -19,6 +19,8 @@ export const STATUS: ClusterStatus = {
     member('4', 'cork', { state: 'evicted' }),
   ],
   notices: ['node3 is far away'],
+  lanes: [],
+  refused: {},
   transfers: {
     torrent: { blobsReceived: 2, bytesReceived: 5 * 1024 * 1024, bytesSent: 0 },
     direct: { blobsReceived: 7, bytesReceived: 900, bytesSent: 2048 },
