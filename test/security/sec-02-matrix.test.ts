@@ -42,9 +42,21 @@ const MATRIX: Readonly<Record<string, string>> = {
   'GET /projects/:project/members/:mid': '14+++',
   'PUT /projects/:project/members/:mid': '143++',
   'DELETE /projects/:project/members/:mid': '143++',
+  'GET /conflicts': '1333+',
+  'POST /conflicts/:conflict/repair': '1333+',
+  'GET /projects/:project/conflicts': '143++',
+  'POST /projects/:project/conflicts/:conflict/repair': '143++',
   'GET /cluster': '1333+',
   'POST /cluster/invites': '1333+',
   'DELETE /cluster/members/:node': '1333+',
+  'GET /cluster/invites': '1333+',
+  'DELETE /cluster/invites/:invite': '1333+',
+  'POST /cluster/members/:node/approval': '1333+',
+  'GET /cluster/members/:node/review': '1333+',
+  'POST /cluster/members/:node/eviction': '1333+',
+  'POST /cluster/network-key': '1333+',
+  'POST /cluster/recovery/challenge': '1333+',
+  'POST /cluster/recovery': '1333+',
   'POST /cluster/leave': '1333+',
 }
 const COLUMNS = [
@@ -92,6 +104,8 @@ async function target(node: TestNode, url: string): Promise<string> {
     .replace(':project', 'closed')
     .replace(':mid', String(member?.number))
     .replace(':node', 'a'.repeat(32))
+    .replace(':invite', 'i1')
+    .replace(':conflict', 'c'.repeat(22))
 }
 
 async function outcome(place: string, route: string, who: object): Promise<string> {

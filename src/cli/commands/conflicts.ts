@@ -62,7 +62,7 @@ async function list(command: Command, context: CliContext): Promise<void> {
   if (!all) query.set('open', 'true')
   const api = await connect(command, context)
   const path = `${baseOf(project)}/conflicts`
-  const conflicts = await api.list<ApiConflict>(query.size > 0 ? `${path}?${query}` : path)
+  const conflicts = await api.list<ApiConflict>(query.size > 0 ? `${path}?${query.toString()}` : path)
   if (json) return context.terminal.out(JSON.stringify(conflicts))
   const none = all ? 'There are no conflicts.' : 'There is nothing to decide (--all shows what was decided).'
   context.terminal.out(conflicts.length === 0 ? none : render(conflicts))

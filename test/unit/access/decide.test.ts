@@ -119,6 +119,8 @@ describe('outside of projects', () => {
     ['user:list', '--S'],
     ['user:create', '--S'],
     ['catalog:list', '--S'],
+    ['conflict:list', '--S'],
+    ['conflict:repair', '--S'],
     ['cluster:read', '--S'],
     ['cluster:invite', '--S'],
     ['cluster:evict', '--S'],

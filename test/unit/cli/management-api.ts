@@ -1,5 +1,5 @@
 import { type FastifyInstance, fastify } from 'fastify'
-import type { ApiMember, ApiProject, ApiUser } from '../../../src/cli/api-shapes.ts'
+import type { ApiConflict, ApiMember, ApiProject, ApiUser } from '../../../src/cli/api-shapes.ts'
 import type { ClusterStatus, InviteStatus, Review } from '../../../src/registry/topology.ts'
 
 export const STATUS: ClusterStatus = {
@@ -74,6 +74,51 @@ export const CHALLENGE = {
   epoch: 3,
 }
 
+const DEED = { actor: 'anna', node: 'node2', site: 'oslo', time: '2026-11-23T09:30:00.000Z' }
+
+export const CONFLICTS: readonly ApiConflict[] = [
+  {
+    id: 'A'.repeat(22),
+    kind: 'member.granted',
+    about: 'bob in shop as developer',
+    project: 'shop',
+    reason: 'revoked',
+    text: 'the right was taken away',
+    outcome: 'refused',
+    ...DEED,
+    beaten_by: { ...DEED, id: 'R'.repeat(22), actor: 'admin', node: 'node1', site: 'rome' },
+    open: true,
+    repair: { action: 'approve', needs: [], advice: null },
+  },
+  {
+    id: 'T'.repeat(22),
+    kind: 'tag.moved',
+    about: 'shop/web:1.0',
+    project: 'shop',
+    reason: 'tag',
+    text: 'the tag was moved elsewhere',
+    outcome: 'lost',
+    ...DEED,
+    beaten_by: null,
+    open: true,
+    repair: { action: 'take', needs: [], advice: null },
+    values: [],
+  },
+  {
+    id: 'N'.repeat(22),
+    kind: 'user.created',
+    about: 'user dora~1a2b',
+    project: null,
+    reason: 'name',
+    text: 'the name was taken',
+    outcome: 'lost',
+    ...DEED,
+    beaten_by: null,
+    open: true,
+    repair: { action: null, needs: [], advice: 'delete one of the two' },
+  },
+]
+
 type Member = ClusterStatus['members'][number]
 
 function member(number: string, site: string, facts: Partial<Member>): Member {
@@ -102,6 +147,8 @@ export interface ManagementApi {
   readonly users: ApiUser[]
   readonly projects: ApiProject[]
   readonly members: ApiMember[]
+  /** Every list of conflicts that was asked for, without its page. */
+  readonly looked: string[]
   /** Every changing request, as `POST /users {"username":…}`. */
   readonly changes: { readonly request: string; readonly body: unknown }[]
   /** Authorization header of the last request. */
@@ -128,6 +175,14 @@ export function managementApi(): ManagementApi {
     return rows.slice((Number(page) - 1) * Number(page_size), Number(page) * Number(page_size))
   }
   const base = '/api/v2.0'
+  const looked: string[] = []
+  for (const path of ['/conflicts', '/projects/:name/conflicts']) {
+    server.get(`${base}${path}`, (request) => {
+      looked.push(request.url.slice(base.length).replace(/[?&]page=.*$/, ''))
+      return paged(CONFLICTS, request.query)
+    })
+    server.post(`${base}${path}/:id/repair`, (_, reply) => reply.code(200).send())
+  }
   server.get(`${base}/cluster`, () => STATUS)
   server.post(`${base}/cluster/invites`, (_, reply) =>
     reply.code(201).send({ id: 'i1', invite: 'flotilla1_abc', expiresAt: '2026-11-23T15:00:00.000Z' }),
@@ -162,7 +217,7 @@ export function managementApi(): ManagementApi {
   server.post(`${base}/projects/:name/members`, (_, reply) => reply.code(201).send())
   server.put(`${base}/projects/:name/members/:id`, (_, reply) => reply.code(200).send())
   server.delete(`${base}/projects/:name/members/:id`, (_, reply) => reply.code(200).send())
-  return { server, users, projects, members, changes, authorization: () => authorization }
+  return { server, users, projects, members, looked, changes, authorization: () => authorization }
 }
 
 const TIME = '2026-11-23T10:00:00.000Z'
