@@ -140,8 +140,8 @@ export const PLANTED: readonly PlantedBug[] = [
   ]),
   bug('a row that goes stays in the state hash', [
     'src/journal/table-store.ts',
-    'if (before) add(family, -rowHash(table, key, before))',
-    'if (before && after) add(family, -rowHash(table, key, before))',
+    'if (family && before !== undefined) add(family, -before)',
+    'if (family && before !== undefined && row !== undefined) add(family, -before)',
   ]),
   bug('the tables in memory run ahead of the disk', [
     SEQUENCER,
