@@ -81,6 +81,19 @@ export class NodeProcess {
     }
   }
 
+  /** The same, with a file on standard input. */
+  async input(file: string, ...args: string[]): Promise<string> {
+    const words = [this.#program, ...args].map((word) => `'${word}'`).join(' ')
+    try {
+      const env = this.#environment
+      const command = `exec '${process.execPath}' ${words} < '${file}'`
+      return (await run('sh', ['-c', command], { env, timeout: 2 * PATIENCE_MS })).stdout
+    } catch (error) {
+      const { stdout, stderr } = error as { stdout: string; stderr: string }
+      throw new Error(`flotilla ${args[0]}: ${stderr}${stdout}`, { cause: error })
+    }
+  }
+
   async json<T>(...args: string[]): Promise<T> {
     return JSON.parse(await this.cli(...args, '--json')) as T
   }

@@ -1,0 +1,112 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { NETWORK_KEY_WINDOW_MS } from '../../../../cluster/limits.ts'
+import { KeyRotation } from '../../../../cluster/membership/key-rotation.ts'
+import { MemberActs } from '../../../../cluster/membership/member-acts.ts'
+import { firstKey, readNetworkKeys, writeNetworkKeys } from '../../../../cluster/membership/network-keys.ts'
+import { TableRoster } from '../../../../cluster/membership/table-roster.ts'
+import { Keyring } from '../../../../cluster/network/keyring.ts'
+import { op } from '../../../../src/journal/kinds.ts'
+import { AUTHORITY } from '../../../../src/journal/op.ts'
+import { openSealKey } from '../../../../src/runtime/sealing.ts'
+import { everything, factsOf, fleet, type Site, temporary } from '../ledger/shipyard.ts'
+import { networkKey, runtime } from '../network/cast.ts'
+
+const NODE = { actor: 'node', permit: () => {} }
+const FIRST = networkKey()
+
+/** A site that keeps its network keys, with a clock a test sets. */
+async function keeper(site: Site, directory?: string) {
+  const folder = directory ?? (await temporary())
+  const path = join(folder, 'network.key')
+  if (directory === undefined) await writeNetworkKeys(path, [firstKey(FIRST)])
+  const time = { ahead: 0 }
+  const clock = { ...runtime.clock, now: () => runtime.clock.now() + time.ahead }
+  const sealKey = await openSealKey(join(folder, 'seal.key'))
+  const roster = new TableRoster(site.journal, { ...runtime, clock })
+  await roster.start()
+  const keyring = new Keyring(FIRST)
+  const open = async () => {
+    const keys = await readNetworkKeys(path)
+    const parts = { ...runtime, journal: site.journal, keyring, sealKey, roster, clock }
+    const rotation = new KeyRotation({ path, keys }, parts)
+    await rotation.start()
+    onTestFinished(() => rotation.stop())
+    return rotation
+  }
+  const rotation = await open()
+  onTestFinished(() => roster.stop())
+  const facts = { ...factsOf('x'), sealKey: sealKey.publicKey, addresses: [], swarm: [] }
+  await site.journal.commit(AUTHORITY, () => [op('node.announced', { facts }, 'node')])
+  return { site, folder, path, time, roster, keyring, rotation, open }
+}
+
+async function fleetOfKeepers(members: number) {
+  const { founder, others } = await fleet(members)
+  const keepers = [await keeper(founder)]
+  for (const site of others) keepers.push(await keeper(site))
+  const share = async () => {
+    for (const from of [founder, ...others])
+      for (const to of [founder, ...others])
+        if (from !== to) await to.journal.take(await everything(from), from.identity.id)
+  }
+  await share()
+  return { keepers, share }
+}
+
+const names = (one: { rotation: KeyRotation }) => one.rotation.live().map(({ name }) => name)
+
+test('a new key reaches every member sealed, is dialled with at once, and the old one is let in for a day', async () => {
+  const { keepers, share } = await fleetOfKeepers(2)
+  const [a, b, c] = keepers as [(typeof keepers)[0], (typeof keepers)[0], (typeof keepers)[0]]
+  const name = await a.rotation.rotate(NODE)
+  await share()
+  for (const one of [a, b, c]) await expect.poll(() => names(one)[0]).toBe(name)
+  expect(b.keyring.outbound().key).toEqual(a.keyring.outbound().key)
+  expect(b.keyring.inbound().map(({ key }) => key)).toContainEqual(FIRST)
+  expect(await readFile(b.path, 'utf8')).toContain(name)
+
+  b.time.ahead = NETWORK_KEY_WINDOW_MS + 1_000
+  await b.rotation.stop()
+  const again = await b.open()
+  expect(again.live().map((one) => one.name)).toEqual([name])
+  expect(b.keyring.inbound()).toHaveLength(1)
+  const key = Buffer.from(FIRST).toString('base64url')
+  expect(await readFile(b.path, 'utf8')).not.toContain(key)
+})
+
+test('keys that are changed at two places at once are all let in, and all dial with the same one', async () => {
+  const { keepers, share } = await fleetOfKeepers(1)
+  const [a, b] = keepers as [(typeof keepers)[0], (typeof keepers)[0]]
+  await a.rotation.rotate(NODE)
+  await b.rotation.rotate(NODE)
+  await share()
+  await expect.poll(() => [names(a).length, names(b).length]).toEqual([3, 3])
+  expect(names(a)[0]).toBe(names(b)[0])
+})
+
+test('who is put out is given no copy of the new key', async () => {
+  const { keepers, share } = await fleetOfKeepers(2)
+  const [a, b, c] = keepers as [(typeof keepers)[0], (typeof keepers)[0], (typeof keepers)[0]]
+  const acts = new MemberActs({ journal: a.site.journal, rotation: a.rotation })
+  const gone = c.site.identity.id
+  await acts.evict(gone, { compromised: true, acceptUntil: null, reason: 'stolen' }, NODE)
+  await share()
+  await expect.poll(() => names(b).length).toBe(2)
+  expect(a.site.journal.tables.get('nodes', gone)?.state).toBe('evicted')
+  const row = a.site.journal.tables.get('networkKeys', names(a)[0] as string)
+  expect(Object.keys(row?.sealed ?? {}).sort()).toEqual([a.site.identity.id, b.site.identity.id].sort())
+  expect(names(c)).toHaveLength(1)
+})
+
+test('a node that was stopped between the record and its file takes the key up when it starts', async () => {
+  const { keepers, share } = await fleetOfKeepers(1)
+  const [a, b] = keepers as [(typeof keepers)[0], (typeof keepers)[0]]
+  await b.rotation.stop()
+  const name = await a.rotation.rotate(NODE)
+  await share()
+  expect(await readFile(b.path, 'utf8')).not.toContain(name)
+  const again = await b.open()
+  expect(again.live()[0]?.name).toBe(name)
+})
