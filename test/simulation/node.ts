@@ -114,7 +114,10 @@ export class SimNode {
       parts: [tables, network, replication],
     }
     await journal.open()
+    // Power may go again while it starts.
+    if (!life.alive) return
     await witness.opened(this)
+    if (!life.alive) return
     journal.onOwnBlock((block) => witness.signed(this, block))
     journal.onEntries((entries) => witness.applied(this, entries))
     tables.onChange(() => {
