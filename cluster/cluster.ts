@@ -4,7 +4,7 @@ import { clusterIdOf, foundingOps, writeGenesis } from '../src/journal/genesis.t
 import type { Journal } from '../src/journal/journal.ts'
 import { AUTHORITY } from '../src/journal/op.ts'
 import type { Collective, Founding, Membership, NodeParts, Participant } from '../src/registry/collective.ts'
-import { newRecoveryKey } from '../src/registry/recovery-key.ts'
+import { newRecoveryKey } from '../src/runtime/recovery-key.ts'
 import { openSealKey, type SealKey } from '../src/runtime/sealing.ts'
 import { orbitFormat } from './ledger/orbit-format.ts'
 import { ReplicatedJournal } from './ledger/replicated-journal.ts'

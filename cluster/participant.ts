@@ -10,6 +10,7 @@ import type { SealKey } from '../src/runtime/sealing.ts'
 import type { Startable } from '../src/runtime/startable.ts'
 import { ForkWarden } from './ledger/fork-warden.ts'
 import { Incarnation } from './ledger/incarnation.ts'
+import { Lag } from './ledger/lag.ts'
 import { orbitFormat } from './ledger/orbit-format.ts'
 import type { ReplicatedJournal } from './ledger/replicated-journal.ts'
 import { Replication } from './ledger/replication.ts'
@@ -63,6 +64,7 @@ export class ClusterNode implements Participant {
   readonly #desk: AdmissionDesk
   readonly #incarnation: Incarnation
   readonly #forkWarden: ForkWarden
+  readonly #lag: Lag
   readonly #acts: MemberActs
   readonly #rotation: KeyRotation
   readonly #renewals: Renewals
@@ -119,6 +121,8 @@ export class ClusterNode implements Participant {
       blobs: { store: node.blobs, source: this.#swarm, format: orbitFormat(identity) },
     })
     this.blobs = this.#swarm
+    this.#lag = new Lag(clock, journal)
+    this.#replication.onCompared((_, there) => this.#lag.heard(there))
     this.#forkWarden = new ForkWarden({
       journal,
       network,
@@ -250,7 +254,7 @@ export class ClusterNode implements Participant {
       connected: this.#host.connected().length,
       forked: [...new Set(forks.map(({ feed }) => nameOf(parseFeedId(feed).author)))],
       writable,
-      laggingMs: null,
+      laggingMs: this.#lag.ms,
       lagMsMax: LAG_MS_MAX,
     })
   }

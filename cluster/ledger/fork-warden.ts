@@ -59,10 +59,10 @@ export class ForkWarden implements Startable {
     this.#stopping = new AbortController()
     await network.handle(FORK_PROTOCOL, (channel) => this.#serve(channel))
     this.#stops = [
-      journal.onFork((fork) => this.#found(fork)),
+      journal.quarantine.onFork((fork) => this.#found(fork)),
       onCompared((peer) => this.#run(() => this.#tell(peer))),
     ]
-    for (const fork of journal.forks()) this.#found(fork)
+    for (const fork of journal.quarantine.forks()) this.#found(fork)
   }
 
   async stop(): Promise<void> {
@@ -76,7 +76,7 @@ export class ForkWarden implements Startable {
     const { network, log } = this.#parts
     for (const peer of network.connected()) this.#run(() => this.#tell(peer))
     this.#straightening = this.#straightening
-      .then(() => this.#parts.journal.straighten())
+      .then(() => this.#parts.journal.quarantine.straighten())
       .catch((error: unknown) => {
         const words =
           'what lies behind a fork cannot be taken back here: this node stays apart from the others'
@@ -111,7 +111,7 @@ export class ForkWarden implements Startable {
     this.#told.set(peer, told)
     this.#telling.add(peer)
     try {
-      for (const { feed, seq, heldBlock, rivalBlock } of journal.forks()) {
+      for (const { feed, seq, heldBlock, rivalBlock } of journal.quarantine.forks()) {
         const name = `${feed} ${seq}`
         if (told.has(name) || heldBlock.length === 0) continue
         const channel = await network.open(peer, FORK_PROTOCOL, this.#stopping.signal)
@@ -132,7 +132,7 @@ export class ForkWarden implements Startable {
 
   async #serve(channel: Channel): Promise<void> {
     const { blocks } = proofSchema.parse(await receiveWithin(channel, this.#parts.timers, ANSWER_MS_MAX))
-    await this.#parts.journal.takeProof(blocks as [Uint8Array, Uint8Array])
+    await this.#parts.journal.quarantine.takeProof(blocks)
     await channel.send({ is: 'kept' })
   }
 

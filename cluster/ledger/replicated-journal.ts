@@ -1,6 +1,6 @@
 import { Fault } from '../../src/errors.ts'
 import type { Committed, Journal, TableChange, Tables } from '../../src/journal/journal.ts'
-import type { KeyValue, Write } from '../../src/journal/key-value.ts'
+import type { KeyValue } from '../../src/journal/key-value.ts'
 import type { RawRow } from '../../src/journal/lane-rows.ts'
 import { laneRows } from '../../src/journal/lane-rows.ts'
 import {
@@ -25,9 +25,9 @@ import type { NodeId } from '../network/network.ts'
 import type { BlockFormat } from './block-format.ts'
 import { type Fork, Forks } from './forks.ts'
 import { Ingest, type Taken } from './ingest.ts'
-import { blockKey, decodeBlock, encodeHeads, headKey, indexKey } from './layout.ts'
+import { blockKey, decodeBlock, indexKey } from './layout.ts'
 import { type Head, type Heads, type Position, positionOf, rangesWanted } from './position.ts'
-import { Retelling } from './retelling.ts'
+import { Quarantine } from './quarantine.ts'
 import { type Floor, Floors } from './snapshots/floors.ts'
 import { LaneInstaller, type SnapshotBytes } from './snapshots/lane-installer.ts'
 import { covers, type LanePosition, lanePosition, part } from './snapshots/lane-position.ts'
@@ -90,6 +90,8 @@ const SAMPLED_ENTRIES = 8
 export class ReplicatedJournal implements Journal {
   readonly node: NodeId
   readonly cluster: string
+  /** Feeds whose author signed two histories. */
+  readonly quarantine: Quarantine
   readonly #sequencer: Sequencer
   readonly #feeds: StoredFeeds
   readonly #forks: Forks
@@ -100,8 +102,6 @@ export class ReplicatedJournal implements Journal {
   readonly #store: KeyValue
   readonly #ingest: Ingest
   #gate: (() => Promise<void> | undefined) | undefined
-  readonly #format: BlockFormat
-  readonly #archive: StoredArchive
   readonly #retoldListeners = new Set<(changes: readonly TableChange[]) => void>()
   readonly #ownListeners = new Set<(block: Uint8Array) => void>()
   #position: Position | undefined
@@ -122,7 +122,6 @@ export class ReplicatedJournal implements Journal {
   }: ReplicatedJournalParts) {
     this.node = node
     this.cluster = clusterId
-    this.#format = format
     this.#feeds = new StoredFeeds(store)
     this.#store = store
     this.#clock = clock
@@ -132,7 +131,7 @@ export class ReplicatedJournal implements Journal {
     const onAppended = (block: Uint8Array) => {
       for (const listener of this.#ownListeners) listener(block)
     }
-    this.#archive = new StoredArchive({
+    const archive = new StoredArchive({
       feeds: this.#feeds,
       floors: this.#floors,
       entryOf: (block) => format.entryOf(block),
@@ -145,7 +144,7 @@ export class ReplicatedJournal implements Journal {
       node: this.node,
       cluster: clusterId,
       log: format.ownLog({ store, cluster: clusterId, onAppended }),
-      archive: this.#archive,
+      archive,
       life,
       excused: (feed) => this.#forks.has(feed),
     })
@@ -166,6 +165,20 @@ export class ReplicatedJournal implements Journal {
       floors: this.#floors,
       isExpired: (lane) => this.isExpired(lane),
       log,
+    })
+    this.quarantine = new Quarantine({
+      store,
+      feeds: this.#feeds,
+      archive,
+      format,
+      node,
+      cluster: clusterId,
+      clock,
+      sequencer: this.#sequencer,
+      tables: this.tables,
+      forks: this.#forks,
+      floors: this.#floors,
+      onStraightened: (changes) => this.#straightened(changes),
     })
     this.#sequencer.onApplied(({ entries }) => {
       this.#position = undefined
@@ -431,108 +444,11 @@ export class ReplicatedJournal implements Journal {
     return this.#forks.at(feed)
   }
 
-  forks(): readonly Fork[] {
-    return this.#forks.list()
-  }
-
-  /** Tells of each proof of a fork once it is durable. */
-  onFork(listener: (fork: Fork) => void): () => void {
-    return this.#forks.onFork(listener)
-  }
-
-  /**
-   * Takes in a proof of a fork that another member found.
-   * @throws Fault FORK_UNPROVEN, or what is wrong with the blocks
-   */
-  async takeProof(pair: readonly [Uint8Array, Uint8Array]): Promise<void> {
-    const [a, b] = await Promise.all(pair.map((bytes) => this.#format.read(bytes, this.cluster)))
-    if (!a || !b || a.feed !== b.feed || a.entry.seq !== b.entry.seq || a.hash === b.hash)
-      throw new Fault('FORK_UNPROVEN', 'the blocks are not two of one number')
-    const { feed } = a
-    if (!this.tables.get('nodes', a.entry.author))
-      throw new Fault('FORK_UNPROVEN', 'the node was never admitted', { feed })
-    await Promise.all([a.verify(), b.verify()])
-    await this.#forks.record({
-      feed,
-      seq: a.entry.seq,
-      held: a.hash,
-      rival: b.hash,
-      heldBlock: a.bytes,
-      rivalBlock: b.bytes,
-    })
-  }
-
-  /** Feeds of which entries are applied here that count nowhere. */
-  astray(): FeedId[] {
-    const frontier = this.frontier()
-    return this.#forks
-      .list()
-      .filter(({ feed, seq }) => (frontier[feed] ?? 0) >= seq)
-      .map(({ feed }) => feed)
-  }
-
-  /**
-   * Takes everything back that lies behind a fork, so that all members hold the same, whichever branch reached
-   * them first: the tables are told anew without it, and exchanged in one batch.
-   * @throws Fault RETELLING_IMPOSSIBLE where the older entries of a lane were let go
-   */
-  async straighten(): Promise<void> {
-    const astray = this.astray()
-    if (astray.length === 0) return
-    if (this.#floors.all().size > 0)
-      throw new Fault('RETELLING_IMPOSSIBLE', 'the past cannot be told anew: older entries were let go', {
-        astray,
-      })
-    const retelling = new Retelling({
-      store: this.#store,
-      feeds: this.#feeds,
-      archive: this.#archive,
-      entryOf: (block) => this.#format.entryOf(block),
-      node: this.node,
-      cluster: this.cluster,
-      clock: this.#clock,
-      excused: (feed) => this.#forks.has(feed),
-    })
-    const straight = () =>
-      Object.fromEntries(
-        Object.entries(this.frontier())
-          .map(([feed, seq]) => [feed, Math.min(seq, this.forkedAt(feed) - 1)] as const)
-          .filter(([, seq]) => seq > 0),
-      )
-    await retelling.begin()
-    // Most of it beside everything else; what is written meanwhile in the writer's own turn.
-    await retelling.tell(straight())
-    let told: readonly TableChange[] = []
-    await this.#sequencer.replace(async () => {
-      await retelling.tell(straight())
-      const { writes, changes } = await retelling.difference()
-      await this.#store.write([...writes, ...this.#cutWrites()])
-      told = changes
-    })
+  #straightened(changes: readonly TableChange[]): void {
     this.#position = undefined
     for (const feed of this.#heads.keys()) if (this.#forks.has(feed)) this.#heads.delete(feed)
     for (const feed of Object.keys(this.frontier())) this.#moved.add(feed)
-    await retelling.end()
-    for (const listener of this.#retoldListeners) listener(told)
-  }
-
-  /** The blocks behind forks go from the logs. */
-  #cutWrites(): Write[] {
-    const frontier = this.frontier()
-    return this.#forks.list().flatMap(({ feed, seq: from }) => {
-      const writes: Write[] = []
-      for (let seq = from; seq <= (frontier[feed] ?? 0); seq++) {
-        const hash = this.#feeds.at(feed, seq)?.hash
-        writes.push({ type: 'del', key: blockKey(feed, seq) })
-        if (hash !== undefined) writes.push({ type: 'del', key: indexKey(feed, hash) })
-      }
-      const last = this.#feeds.at(feed, from - 1)
-      if (writes.length === 0) return []
-      if (!last) return [...writes, { type: 'del' as const, key: headKey(feed) }]
-      const before = this.#feeds.at(feed, from - 2)?.hash
-      const heads = encodeHeads(last.hash, before === undefined ? [] : [before])
-      return [...writes, { type: 'put' as const, key: headKey(feed), value: heads }]
-    })
+    for (const listener of this.#retoldListeners) listener(changes)
   }
 
   /** What to ask a peer for that stands there. */

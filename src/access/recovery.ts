@@ -1,5 +1,6 @@
 import { Fault } from '../errors.ts'
 import { isAdmin, userByName } from '../journal/effective.ts'
+import { recoveryMessage } from '../journal/genesis.ts'
 import type { Journal } from '../journal/journal.ts'
 import { op } from '../journal/kinds.ts'
 import { AUTHORITY } from '../journal/op.ts'
@@ -13,6 +14,11 @@ export interface Challenge {
   readonly user: string
   readonly passwordHash: string
   readonly epoch: number
+}
+
+/** What the key signs, worked out by whoever holds it: no node's word is taken for it. */
+export function signedWords(challenge: Challenge): Uint8Array {
+  return recoveryMessage(challenge)
 }
 
 /**

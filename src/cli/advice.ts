@@ -8,6 +8,10 @@ const ADVICE: Readonly<Record<string, string>> = {
   PORT_IN_USE:
     'choose another port (--http-port, --cluster-port, --swarm-port); `flotilla doctor` tests them',
   INVITE_INVALID: 'ask for a fresh one: `flotilla invite` on a running node of the cluster',
+  INVITE_USED: 'an invite is good for one node: `flotilla invite` on a running node makes another',
+  INVITE_WITHDRAWN: 'ask for a fresh one: `flotilla invite` on a running node of the cluster',
+  APPROVAL_PENDING: 'another administrator than the inviter, at any member: `flotilla node approve NAME`',
+  RECOVERY_REFUSED: 'the key is the one `flotilla init` of this very cluster showed',
   INVITE_EXPIRED: 'ask for a fresh one: `flotilla invite` on a running node of the cluster',
   PEER_UNREACHABLE:
     'is the inviting node running, and its cluster port reachable from here? `flotilla doctor`',

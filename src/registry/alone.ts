@@ -6,10 +6,10 @@ import { clusterIdOf, foundingOps, writeGenesis } from '../journal/genesis.ts'
 import { AUTHORITY } from '../journal/op.ts'
 import { SingleNodeJournal } from '../journal/single-node.ts'
 import { writeDurable } from '../runtime/durable-file.ts'
+import { newRecoveryKey } from '../runtime/recovery-key.ts'
 import { openSealKey } from '../runtime/sealing.ts'
 import { noBlobSource } from './blob-source.ts'
 import type { Collective, Membership, NodeParts, Participant } from './collective.ts'
-import { newRecoveryKey } from './recovery-key.ts'
 import type { ClusterStatus, Topology, TransferCounters } from './topology.ts'
 
 const membershipSchema = z.strictObject({

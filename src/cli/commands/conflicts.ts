@@ -3,7 +3,12 @@ import { Fault } from '../../errors.ts'
 import type { ApiConflict } from '../api-shapes.ts'
 import { addConnectionFlags, connect } from '../connection.ts'
 import type { CliContext } from '../context.ts'
+import type { NodeApi } from '../node-api.ts'
 import { table } from '../table.ts'
+
+/** Every page costs the node a walk over all tags: the newest are on the first. */
+const PAGE_SIZE = 100
+const LIMIT_MAX = 100_000
 
 interface ListFlags {
   project?: string
@@ -11,6 +16,7 @@ interface ListFlags {
   site?: string
   kind?: string
   all?: boolean
+  limit: string
   json?: boolean
 }
 
@@ -35,6 +41,7 @@ export function addConflicts(program: Command, context: CliContext): void {
     .option('--site <NAME>', 'only what was written at that site, or that node')
     .option('--kind <KIND>', 'only records of that kind, such as member.granted')
     .option('--all', 'also what needs nobody’s decision any more')
+    .option('--limit <N>', 'at most so many', String(PAGE_SIZE))
     .option('--json', 'print one line of JSON')
   addConnectionFlags(command).action(() => list(command, context))
 
@@ -54,18 +61,44 @@ export function addConflicts(program: Command, context: CliContext): void {
 }
 
 async function list(command: Command, context: CliContext): Promise<void> {
-  const { project, since, site, kind, all, json } = command.opts<ListFlags>()
+  const { terminal } = context
+  const { project, since, site, kind, all, limit, json } = command.opts<ListFlags>()
+  const most = countIn(limit)
   const query = new URLSearchParams()
   if (since !== undefined) query.set('since', momentOf(since))
   if (site !== undefined) query.set('site', site)
   if (kind !== undefined) query.set('kind', kind)
   if (!all) query.set('open', 'true')
   const api = await connect(command, context)
-  const path = `${baseOf(project)}/conflicts`
-  const conflicts = await api.list<ApiConflict>(query.size > 0 ? `${path}?${query.toString()}` : path)
-  if (json) return context.terminal.out(JSON.stringify(conflicts))
+  const conflicts = await newest(api, `${baseOf(project)}/conflicts`, query, most)
   const none = all ? 'There are no conflicts.' : 'There is nothing to decide (--all shows what was decided).'
-  context.terminal.out(conflicts.length === 0 ? none : render(conflicts))
+  if (json) terminal.out(JSON.stringify(conflicts))
+  else terminal.out(conflicts.length === 0 ? none : render(conflicts))
+  if (conflicts.length === most) terminal.err(`\nThese are the newest ${most}; --limit shows more.`)
+}
+
+async function newest(
+  api: NodeApi,
+  path: string,
+  query: URLSearchParams,
+  most: number,
+): Promise<ApiConflict[]> {
+  const found: ApiConflict[] = []
+  for (let page = 1; found.length < most; page++) {
+    const params = new URLSearchParams(query)
+    params.set('page', String(page))
+    params.set('page_size', String(PAGE_SIZE))
+    const some = await api.get<ApiConflict[]>(`${path}?${params.toString()}`)
+    found.push(...some)
+    if (some.length < PAGE_SIZE) break
+  }
+  return found.slice(0, most)
+}
+
+function countIn(text: string): number {
+  const count = Number(text)
+  if (/^[1-9]\d*$/.test(text) && count <= LIMIT_MAX) return count
+  throw new Fault('USAGE', `--limit ${text}: must be a number from 1 to ${LIMIT_MAX}`)
 }
 
 async function mend(id: string, command: Command, context: CliContext): Promise<void> {
@@ -100,7 +133,7 @@ function render(conflicts: readonly ApiConflict[]): string {
   const rows = conflicts.map((one) => [
     one.id,
     minutes(one.time),
-    one.about,
+    one.about || '-',
     one.kind,
     one.actor,
     whereOf(one),

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
+import { signedWords } from '../../access/recovery.ts'
 import { Fault } from '../../errors.ts'
-import { recoveryMessage } from '../../journal/genesis.ts'
-import { signWithRecoveryKey } from '../../registry/recovery-key.ts'
+import { signWithRecoveryKey } from '../../runtime/recovery-key.ts'
 import { addConnectionFlags, connect } from '../connection.ts'
 import type { CliContext } from '../context.ts'
 
@@ -38,7 +38,7 @@ async function recover(username: string, command: Command, context: CliContext):
   const { key, password } = await secrets(context)
   const { body } = await api.post('/cluster/recovery/challenge', { username, password })
   const { cluster, user, password_hash: passwordHash, epoch } = body as Challenge
-  const signature = signWithRecoveryKey(key, recoveryMessage({ cluster, user, passwordHash, epoch }))
+  const signature = signWithRecoveryKey(key, signedWords({ cluster, user, passwordHash, epoch }))
   const { body: answer } = await api.post('/cluster/recovery', {
     user,
     password_hash: passwordHash,

@@ -81,7 +81,7 @@ test('members that hold different histories of a node come to hold the same, and
   for (const { journal } of ships) {
     expect(journal.frontier()).toMatchObject({ [`${CATALOG}@${member}`]: 2 })
     expect(journal.frontier()[`${AUTHORITY}@${member}`]).toBeUndefined()
-    expect(journal.astray()).toEqual([])
+    expect(journal.quarantine.astray()).toEqual([])
   }
   for (const ship of ships) {
     for (const name of ['common-1', 'founder-1', 'witness-1']) expect(tagAt(ship, name)).toBeDefined()
@@ -99,7 +99,11 @@ test('a proof that is none is not believed', async () => {
   const { founder, before } = await twoFaced()
   await founder.journal.take(await everything(before), 'x')
   const [one, two] = before.blocks as [Uint8Array, Uint8Array]
-  await expect(founder.journal.takeProof([one, one])).rejects.toMatchObject({ code: 'FORK_UNPROVEN' })
-  await expect(founder.journal.takeProof([one, two])).rejects.toMatchObject({ code: 'FORK_UNPROVEN' })
-  expect(founder.journal.forks()).toEqual([])
+  await expect(founder.journal.quarantine.takeProof([one, one])).rejects.toMatchObject({
+    code: 'FORK_UNPROVEN',
+  })
+  await expect(founder.journal.quarantine.takeProof([one, two])).rejects.toMatchObject({
+    code: 'FORK_UNPROVEN',
+  })
+  expect(founder.journal.quarantine.forks()).toEqual([])
 })

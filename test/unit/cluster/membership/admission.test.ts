@@ -7,12 +7,10 @@ import { INVITE_MEMORY_MS, INVITE_MS_MAX } from '../../../../cluster/limits.ts'
 import {
   ADMISSION_PROTOCOL,
   type AdmissionAnswer,
-  type AdmissionLedger,
   type AdmissionPackage,
   type AdmissionRequest,
-  type InviteRecord,
 } from '../../../../cluster/membership/admission.ts'
-import { AdmissionDesk, type IssuedInvite } from '../../../../cluster/membership/admission-desk.ts'
+import { AdmissionDesk } from '../../../../cluster/membership/admission-desk.ts'
 import { type Invite, readInvite, writeInvite } from '../../../../cluster/membership/invite.ts'
 import { inviteKey, proofOf } from '../../../../cluster/membership/invite-keys.ts'
 import { redeemInvite } from '../../../../cluster/membership/redeem.ts'
@@ -22,11 +20,11 @@ import type { Identity } from '../../../../cluster/network/identity.ts'
 import { Keyring } from '../../../../cluster/network/keyring.ts'
 import { KeyringProtector } from '../../../../cluster/network/keyring-protector.ts'
 import { wire } from '../../../../cluster/network/libp2p-node.ts'
-import type { NodeId } from '../../../../cluster/network/network.ts'
 import { Fault } from '../../../../src/errors.ts'
 import { clusterIdOf, writeGenesis } from '../../../../src/journal/genesis.ts'
 import type { NodeFacts } from '../../../../src/journal/rows.ts'
 import { allUp, ListRoster, networkKey, newIdentity, runtime, temporary } from '../network/cast.ts'
+import { inviteRow, SerialLedger } from './serial-ledger.ts'
 
 const HOUR = 60 * 60_000
 const factsOf = (name: string): NodeFacts => ({
@@ -38,53 +36,6 @@ const factsOf = (name: string): NodeFacts => ({
   tokenKey: 'k'.repeat(43),
   sealKey: 's'.repeat(43),
 })
-
-const inviteRow = (record: IssuedInvite, issuer: NodeId): InviteRecord => ({
-  ...record,
-  issuer,
-  created: 'c'.repeat(22),
-  actor: 'node',
-  role: 'anchor',
-  scope: null,
-  approval: false,
-  days: null,
-  withdrawn: false,
-  redeemedBy: null,
-})
-
-/** The journal's promise for one table in memory: each call in its turn, with a pause where the disk is. */
-class SerialLedger implements AdmissionLedger {
-  readonly records = new Map<string, InviteRecord>()
-  readonly admitted: NodeId[] = []
-  readonly #admission: AdmissionPackage
-  readonly #roster: ListRoster
-  #turn: Promise<unknown> = Promise.resolve()
-
-  constructor(admission: AdmissionPackage, roster: ListRoster) {
-    this.#admission = admission
-    this.#roster = roster
-  }
-
-  openInvites(): InviteRecord[] {
-    return [...this.records.values()].filter(({ redeemedBy }) => redeemedBy === null)
-  }
-
-  admit(inviteId: string, node: NodeId, facts: NodeFacts): Promise<AdmissionPackage> {
-    const turn = this.#turn.then(async () => {
-      const record = this.records.get(inviteId)
-      if (!record) throw new Fault('INVITE_UNKNOWN', 'the invite is not in the journal')
-      if (record.redeemedBy === node) return this.#admission
-      if (record.redeemedBy !== null) throw new Fault('INVITE_USED', 'the invite has been used')
-      await runtime.timers.sleep(1)
-      this.records.set(inviteId, { ...record, redeemedBy: node })
-      this.admitted.push(node)
-      this.#roster.put(node, { name: facts.name, addresses: facts.addresses })
-      return this.#admission
-    })
-    this.#turn = turn.catch(() => {})
-    return turn
-  }
-}
 
 /** A founder with its desk open. The time it believes in can be set. */
 async function founder() {

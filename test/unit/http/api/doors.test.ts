@@ -104,7 +104,10 @@ describe('the cluster', () => {
     { ttl_seconds: 0 },
     { ttl_seconds: 1e9 },
     { ttl_seconds: '60' },
-    { ttl_seconds: 60, role: 'anchor' },
+    { ttl_seconds: 60, role: 'emperor' },
+    { ttl_seconds: 60, days: 0 },
+    { ttl_seconds: 60, scope: ['../shop'] },
+    { ttl_seconds: 60, rank: 'anchor' },
   ])('makes no invite of %j', async (body) => {
     expect((await client.send('POST', `${API}/cluster/invites`, { ...boss, body })).status).toBe(400)
   })

@@ -1,7 +1,7 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto'
 import { Fault } from '../errors.ts'
-import { fromBase32, toBase32 } from '../runtime/base32.ts'
-import type { Random } from '../runtime/random.ts'
+import { fromBase32, toBase32 } from './base32.ts'
+import type { Random } from './random.ts'
 
 /**
  * The cluster's last resort: an Ed25519 key whose public half stands in the genesis. The private half is

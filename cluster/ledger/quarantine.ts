@@ -1,0 +1,123 @@
+import { Fault } from '../../src/errors.ts'
+import type { TableChange, Tables } from '../../src/journal/journal.ts'
+import type { Write } from '../../src/journal/key-value.ts'
+import type { FeedId, Frontier } from '../../src/journal/op.ts'
+import type { Sequencer } from '../../src/journal/sequencer.ts'
+import type { BlockFormat } from './block-format.ts'
+import type { Fork, Forks } from './forks.ts'
+import { blockKey, encodeHeads, headKey, indexKey } from './layout.ts'
+import { Retelling, type RetellingParts } from './retelling.ts'
+import type { Floors } from './snapshots/floors.ts'
+
+export interface QuarantineParts extends Omit<RetellingParts, 'entryOf' | 'excused'> {
+  readonly format: BlockFormat
+  readonly sequencer: Sequencer
+  readonly tables: Pick<Tables, 'get'>
+  readonly forks: Forks
+  readonly floors: Floors
+  /** The logs and tables have been changed behind everybody's back. */
+  readonly onStraightened: (changes: readonly TableChange[]) => void
+}
+
+/** Feeds whose author signed two histories: how it is proved, and how what lies behind the fork is taken back. */
+export class Quarantine {
+  readonly #parts: QuarantineParts
+
+  constructor(parts: QuarantineParts) {
+    this.#parts = parts
+  }
+
+  forks(): readonly Fork[] {
+    return this.#parts.forks.list()
+  }
+
+  /** Tells of each proof once it is durable. */
+  onFork(listener: (fork: Fork) => void): () => void {
+    return this.#parts.forks.onFork(listener)
+  }
+
+  /**
+   * Takes in a proof that another member found.
+   * @throws Fault FORK_UNPROVEN, or what is wrong with the blocks
+   */
+  async takeProof(pair: readonly [Uint8Array, Uint8Array]): Promise<void> {
+    const { format, cluster, tables, forks } = this.#parts
+    const [a, b] = await Promise.all(pair.map((bytes) => format.read(bytes, cluster)))
+    if (!a || !b || a.feed !== b.feed || a.entry.seq !== b.entry.seq || a.hash === b.hash)
+      throw new Fault('FORK_UNPROVEN', 'the blocks are not two of one number')
+    const { feed } = a
+    if (!tables.get('nodes', a.entry.author))
+      throw new Fault('FORK_UNPROVEN', 'the node was never admitted', { feed })
+    await Promise.all([a.verify(), b.verify()])
+    const blocks = { heldBlock: a.bytes, rivalBlock: b.bytes }
+    await forks.record({ feed, seq: a.entry.seq, held: a.hash, rival: b.hash, ...blocks })
+  }
+
+  /** Feeds of which entries are applied here that count nowhere. */
+  astray(): FeedId[] {
+    const frontier = this.#parts.sequencer.frontier()
+    return this.forks()
+      .filter(({ feed, seq }) => (frontier[feed] ?? 0) >= seq)
+      .map(({ feed }) => feed)
+  }
+
+  /**
+   * Takes everything back that lies behind a fork, so that all members hold the same, whichever branch reached
+   * them first: the tables are told anew without it, and exchanged in one batch.
+   * @throws Fault RETELLING_IMPOSSIBLE where the older entries of a lane were let go
+   */
+  async straighten(): Promise<void> {
+    const astray = this.astray()
+    if (astray.length === 0) return
+    const { store, sequencer, format, forks, floors, onStraightened } = this.#parts
+    if (floors.all().size > 0)
+      throw new Fault('RETELLING_IMPOSSIBLE', 'the past cannot be told anew: older entries were let go', {
+        astray,
+      })
+    const retelling = new Retelling({
+      ...this.#parts,
+      entryOf: (block) => format.entryOf(block),
+      excused: (feed) => forks.has(feed),
+    })
+    await retelling.begin()
+    // Most of it beside everything else; what is written meanwhile in the writer's own turn.
+    await retelling.tell(this.#straight())
+    let told: readonly TableChange[] = []
+    await sequencer.replace(async () => {
+      await retelling.tell(this.#straight())
+      const { writes, changes } = await retelling.difference()
+      await store.write([...writes, ...this.#cuts()])
+      told = changes
+    })
+    await retelling.end()
+    onStraightened(told)
+  }
+
+  /** The frontier, each feed up to its fork. */
+  #straight(): Frontier {
+    const { sequencer, forks } = this.#parts
+    const feeds = Object.entries(sequencer.frontier())
+    const cut = feeds.map(([feed, seq]) => [feed, Math.min(seq, forks.at(feed) - 1)] as const)
+    return Object.fromEntries(cut.filter(([, seq]) => seq > 0))
+  }
+
+  /** The blocks behind forks go from the logs. */
+  #cuts(): Write[] {
+    const { feeds, sequencer } = this.#parts
+    const frontier = sequencer.frontier()
+    return this.forks().flatMap(({ feed, seq: from }) => {
+      const writes: Write[] = []
+      for (let seq = from; seq <= (frontier[feed] ?? 0); seq++) {
+        const hash = feeds.at(feed, seq)?.hash
+        writes.push({ type: 'del', key: blockKey(feed, seq) })
+        if (hash !== undefined) writes.push({ type: 'del', key: indexKey(feed, hash) })
+      }
+      if (writes.length === 0) return []
+      const last = feeds.at(feed, from - 1)
+      if (!last) return [...writes, { type: 'del' as const, key: headKey(feed) }]
+      const before = feeds.at(feed, from - 2)?.hash
+      const heads = encodeHeads(last.hash, before === undefined ? [] : [before])
+      return [...writes, { type: 'put' as const, key: headKey(feed), value: heads }]
+    })
+  }
+}
