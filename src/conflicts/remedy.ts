@@ -10,7 +10,7 @@ import { opOf } from './names.ts'
 const SETTLED: Remedy = { open: false, action: null, needs: [], advice: null }
 
 /** Reasons that were somebody's right, not the thing itself: with the right, it can be done. */
-const FOR_WANT_OF_RIGHT: ReadonlySet<LossReason> = new Set(['revoked', 'powerless', 'last-admin'])
+export const FOR_WANT_OF_RIGHT: ReadonlySet<LossReason> = new Set(['revoked', 'powerless'])
 
 /** What can still be done by hand, where it can't be approved. */
 const BY_HAND: Readonly<Partial<Record<LossReason, string>>> = {
@@ -27,6 +27,10 @@ export function remedyOf(tables: Readable, loss: Loss): Remedy {
   if (reason === 'tag') return { open: true, action: 'take', needs: [], advice: null }
   if (reason === 'name') {
     const advice = 'delete one of the two, or use it under the name it is shown by'
+    return { open: true, action: null, needs: [], advice }
+  }
+  if (reason === 'last-admin') {
+    const advice = 'appoint another administrator if it is still wanted: it then counts by itself'
     return { open: true, action: null, needs: [], advice }
   }
   if (!FOR_WANT_OF_RIGHT.has(reason)) return { ...SETTLED, advice: BY_HAND[reason] ?? null }

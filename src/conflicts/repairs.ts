@@ -19,7 +19,7 @@ import type { Random } from '../runtime/random.ts'
 import type { Action } from './conflict.ts'
 import { findLoss, type Loss, type TagPlace } from './losses.ts'
 import { opOf } from './names.ts'
-import { wishOf } from './remedy.ts'
+import { FOR_WANT_OF_RIGHT, wishOf } from './remedy.ts'
 
 export interface RepairsParts {
   readonly journal: Journal
@@ -95,7 +95,7 @@ export class Repairs {
   async #approve(loss: Loss, name: string | undefined, as: As): Promise<void> {
     const op = opOf(this.#parts.journal.tables, loss)
     const wish = op && wishOf(op)
-    if (!op || !wish || loss.reason === 'name' || loss.reason === 'deleted') {
+    if (!op || !wish || !FOR_WANT_OF_RIGHT.has(loss.reason)) {
       throw new Fault('PRECONDITION', `this can't be approved: ${refusalTextOf(loss)}`)
     }
     const user = bodyOf(op, 'user.created')

@@ -40,6 +40,9 @@ describe('conflicts', () => {
     expect(api.looked).toEqual([
       '/projects/shop/conflicts?since=2026-11-01T00%3A00%3A00.000Z&site=oslo&kind=tag.moved&open=true',
     ])
+    expect((await cli.type('conflicts --limit 2')).err).toContain('the newest 2')
+    expect(JSON.parse((await cli.type('conflicts --json --limit 1')).out)).toEqual(CONFLICTS.slice(0, 1))
+    expect((await cli.type('conflicts --limit 0')).code).toBe(2)
     const { code, err } = await cli.type('conflicts --since yesterday')
     expect([code, err.includes('--since yesterday: must be a day')]).toEqual([2, true])
   })
