@@ -10,12 +10,20 @@ export interface Admin {
   readonly username: string
   /** Null: it has been shown once and is not kept. */
   readonly password: string | null
+  /** Known only in the run that made the cluster. */
+  readonly recoveryKey?: string
 }
 
 const NODES_DEFAULT = 3
 const FIRST_PORTS = { http: 5001, cluster: 5101, swarm: 5201 }
 const AGREEMENT_MS_MAX = 120_000
 const POLL_MS = 200
+
+interface Founded {
+  readonly admin: Admin
+  readonly nodeId: string
+  readonly recoveryKey: string
+}
 
 /** The nodes of this machine, brought to what was asked for. */
 export class LocalCluster {
@@ -159,14 +167,10 @@ export class LocalCluster {
   async #found(node: LocalNode): Promise<Admin> {
     const { name, site } = node.facts
     return this.#progress.step(`${name} founds the cluster at ${site}, ${node.url}`, async () => {
-      const { admin, nodeId } = await node.command<{ admin: Admin; nodeId: string }>(
-        'init',
-        '--cluster-name',
-        'local',
-      )
+      const { admin, nodeId, recoveryKey } = await node.command<Founded>('init', '--cluster-name', 'local')
       node.save({ member: true, id: nodeId })
       await node.start()
-      return admin
+      return { ...admin, recoveryKey }
     })
   }
 

@@ -58,7 +58,7 @@ async function build(): Promise<void> {
   if (code !== 0) throw new Error(`the build failed:\n${said}`)
 }
 
-function jsonLine(nodes: readonly LocalNode[], { username, password }: Admin): string {
+function jsonLine(nodes: readonly LocalNode[], { username, password, recoveryKey }: Admin): string {
   return JSON.stringify({
     nodes: nodes.map(({ facts, url, dataDir }) => ({
       name: facts.name,
@@ -68,12 +68,13 @@ function jsonLine(nodes: readonly LocalNode[], { username, password }: Admin): s
       pid: facts.pid,
     })),
     admin: { username, password },
+    recoveryKey,
   })
 }
 
 function report(
   nodes: readonly LocalNode[],
-  { username, password }: Admin,
+  { username, password, recoveryKey }: Admin,
   image: ExampleImage,
   dir: string,
 ): string {
@@ -95,6 +96,7 @@ function report(
     password === null
       ? `  ${username}'s password was shown when the cluster was made. A new one: ${flotilla} user password ${username}`
       : `  user      ${username}\n  password  ${password}   (shown this once)`,
+    ...(recoveryKey === undefined ? [] : [`  recovery  ${recoveryKey}   (likewise)`]),
     '',
     `Log in and push at ${near.facts.name}, pull at ${(second ?? near).facts.name} (${lines.client}):`,
     '',
