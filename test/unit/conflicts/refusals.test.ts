@@ -122,7 +122,7 @@ test('what a compromised node wrote is listed with its eviction', async () => {
   await east.site.commit(AUTHORITY, () => [
     op(
       'node.evicted',
-      { node: west.site.node, compromised: true, frontier: {}, reason: '' } as never,
+      { node: west.site.node, compromised: true, frontier: {}, reason: '' },
       principalOf(east, 'admin').id,
     ),
   ])
