@@ -96,7 +96,7 @@ export class CatchUp implements Startable {
       else if (pulled.applied > 0) this.#backoffs.delete(peer)
       if (pulled.applied > 0) {
         this.#parts.log.info({ peer, entries: pulled.applied }, 'entries caught up')
-        await this.#parts.journal.takeAside()
+        await this.#parts.journal.lanes.takeAside()
         continue
       }
       // Now that authority is in: who may vouch for a snapshot is written there.

@@ -86,7 +86,7 @@ export class LedgerClient {
     for (let last = false; !last; ) {
       const page = readAnswer('page or pruned', await this.#receive())
       if (page.is === 'pruned') {
-        pulled.pruned = page.lanes.map(({ lane }) => lane as Lane)
+        pulled.pruned = page.lanes.map(({ lane }) => lane)
         const fewer = of(new Set(pulled.pruned))
         // An answer that takes nothing away would be asked for again and again.
         if (fewer.length === 0 || fewer.length === ranges.length) return pulled

@@ -89,7 +89,7 @@ export class LedgerServer {
   }
 
   async #begin(talk: Conversation, ranges: readonly FeedRange[]): Promise<void> {
-    const lanes = this.#journal.pruned(ranges)
+    const lanes = this.#journal.lanes.pruned(ranges)
     if (lanes.length > 0) {
       await talk.channel.send({ is: 'pruned', lanes })
       return

@@ -11,7 +11,7 @@ export async function laneFacts(
   clock: Clock,
 ): Promise<LaneFacts[]> {
   const facts: LaneFacts[] = []
-  for (const { lane, entries, logBytes, pruned } of journal.status().lanes) {
+  for (const { lane, entries, logBytes, pruned } of journal.lanes.status()) {
     facts.push({
       lane,
       entries,
@@ -32,7 +32,7 @@ async function newest(
   const [row] = await snapshotsOf(journal.tables, lane)
   if (!row) return null
   const { dot, digest, bytes, signers } = row
-  const block = journal.blockAt(dot.feed, dot.seq)
+  const block = journal.lanes.blockAt(dot.feed, dot.seq)
   // By its author's clock; the authority lane is kept, so the entry is here.
   const time = block ? (await format.read(block, journal.cluster)).entry.time : clock.now()
   return { digest, bytes, signers, ageMs: Math.max(0, clock.now() - time) }

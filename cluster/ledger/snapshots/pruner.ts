@@ -49,7 +49,7 @@ export class Pruner implements Startable {
     for (const lane of lanesOf(journal.frontier())) {
       const snapshot = await this.#stable(lane)
       if (!snapshot) continue
-      await journal.raiseFloor(lane, { snapshot: snapshot.id, frontier: snapshot.frontier })
+      await journal.lanes.raiseFloor(lane, { snapshot: snapshot.id, frontier: snapshot.frontier })
       log.info({ lane, snapshot: snapshot.id }, 'the log behind a snapshot is deleted')
       raised.push(lane)
     }
@@ -59,7 +59,7 @@ export class Pruner implements Startable {
   async #stable(lane: Lane): Promise<SnapshotRow | undefined> {
     const { journal, heardFrom, shelf } = this.#parts
     const fleet = await fleetOf(journal.tables)
-    const floor = journal.floors().get(lane)?.frontier ?? {}
+    const floor = journal.lanes.floor(lane)?.frontier ?? {}
     const standing = {
       self: journal.node,
       frontier: journal.frontier(),
@@ -84,10 +84,10 @@ export class Pruner implements Startable {
     const rest = () => timers.sleep(PRUNE_REST_MS, this.#stopping.signal)
     const raised = await this.prune()
     for (const lane of lanesOf(journal.frontier())) {
-      if (journal.isExpired(lane)) await journal.dropLane(lane, rest)
+      if (journal.lanes.isExpired(lane)) await journal.lanes.drop(lane, rest)
     }
     // A crash may have come between a floor and its deletions: what lies below is looked for each time.
-    await journal.deleteBelowFloors(rest)
+    await journal.lanes.deleteBelowFloors(rest)
     return raised
   }
 

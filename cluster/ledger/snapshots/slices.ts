@@ -34,7 +34,7 @@ export async function deleteRange(
 /**
  * Takes a slice of a lane's rows away, and out of its family's hash, as one batch.
  * @param hash of the family before
- * @returns whether none is left
+ * @returns whether some may be left
  */
 export async function dropRows(store: KeyValue, lane: Lane, hash: string): Promise<boolean> {
   const sum = new RowsSum()
@@ -46,7 +46,7 @@ export async function dropRows(store: KeyValue, lane: Lane, hash: string): Promi
     if (writes.length >= DROP_SLICE_ROWS) break
   }
   if (writes.length > 0) await store.write([...writes, hashWrite(familyOf(lane), sum.takenFrom(hash))])
-  return writes.length < DROP_SLICE_ROWS
+  return writes.length >= DROP_SLICE_ROWS
 }
 
 /** Writes what comes in batches of about so many bytes. */

@@ -51,7 +51,7 @@ export class SnapshotTaker {
         await this.#shelf.fetch(snapshot.digest, signal)
         const blob = await this.#shelf.open(snapshot.digest)
         try {
-          await journal.install(
+          await journal.lanes.install(
             snapshot,
             () => blob.stream(undefined, signal),
             async () => !(await isOvertaken(snapshot, journal, this.#format)),

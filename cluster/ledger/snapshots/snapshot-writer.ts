@@ -99,12 +99,12 @@ export class SnapshotWriter implements Startable {
   /** Writes the lane down now. @returns the op's id */
   async write(lane: Lane): Promise<string | undefined> {
     const { journal, shelf, log } = this.#parts
-    const { position, rows } = await journal.capture(lane)
+    const { position, rows } = await journal.lanes.capture(lane)
     this.#memory.record(position)
     const frames = writeSnapshot(
       journal.cluster,
       position,
-      ({ feed, seq }) => journal.blockAt(feed, seq) ?? new Uint8Array(),
+      ({ feed, seq }) => journal.lanes.blockAt(feed, seq) ?? new Uint8Array(),
       rows,
     )
     const { digest, bytes } = await shelf.put(frames, this.#stopping.signal)
@@ -157,7 +157,7 @@ export class SnapshotWriter implements Startable {
       const lanes = [...this.#dirty]
       this.#dirty.clear()
       for (const lane of lanes) {
-        await this.#attempt(async () => this.#memory.record(await journal.lanePosition(lane)))
+        await this.#attempt(async () => this.#memory.record(await journal.lanes.position(lane)))
       }
       await timers.sleep(POSITION_REST_MS, this.#stopping.signal).catch(() => {})
       if (this.#dirty.size === 0 && !this.#stopping.signal.aborted) {
@@ -206,7 +206,7 @@ export class SnapshotWriter implements Startable {
     const [newest] = await snapshotsOf(journal.tables, lane)
     const ours = part(journal.frontier(), lane)
     const entries = sizeOf(ours) - sizeOf(newest?.frontier ?? {})
-    const status = journal.status().lanes.find((one) => one.lane === lane)
+    const status = journal.lanes.status().find((one) => one.lane === lane)
     const mean = (status?.logBytes ?? 0) / Math.max(1, sizeOf(ours) - (status?.pruned.entries ?? 0))
     if (entries >= this.#pace.entries || entries * mean >= this.#pace.logBytes) return true
     if (!newest || !covers(ours, newest.frontier)) return false
@@ -218,7 +218,7 @@ export class SnapshotWriter implements Startable {
     const { journal, shelf } = this.#parts
     const rows = await snapshotsOf(journal.tables, lane)
     const kept = new Set<string>(rows.slice(0, SNAPSHOT_BLOBS_KEPT).map(({ digest }) => digest))
-    const floor = journal.floors().get(lane)?.snapshot
+    const floor = journal.lanes.floor(lane)?.snapshot
     for (const { id, digest } of rows.slice(SNAPSHOT_BLOBS_KEPT)) {
       if (!kept.has(digest) && id !== floor) await shelf.drop(digest)
     }

@@ -78,7 +78,7 @@ test('entry, index, head and table rows of a commit are one batch, and the answe
       `head/${feed}`,
       `feed/${feed}`,
       `t/tags/${'p'.repeat(22)}/app\u0000one`,
-      'state-hash',
+      'state-hash/catalog',
     ]),
   )
 })

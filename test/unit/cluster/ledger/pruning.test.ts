@@ -14,7 +14,7 @@ const VOUCHING = { ...STILL, checkMs: 50 }
 function held(ship: ArmedShip, author: ArmedShip): number {
   const feed = `${CATALOG}@${author.identity.id}`
   const seq = ship.journal.frontier()[feed] ?? 0
-  return Array.from({ length: seq }, (_, n) => ship.journal.blockAt(feed, n + 1)).filter(Boolean).length
+  return Array.from({ length: seq }, (_, n) => ship.journal.lanes.blockAt(feed, n + 1)).filter(Boolean).length
 }
 
 async function three(): Promise<{
@@ -120,13 +120,13 @@ test('a month of trail is let go whole, is not fetched again, and those who have
   for (let n = 0; n < 5; n++) await a.journal.commit(lane, () => [op('event.recorded', event, 'node')])
   await write(b, 3)
   await expect.poll(() => agree(a, b), within).toBe(true)
-  await a.journal.dropLane(lane)
+  await a.journal.lanes.drop(lane)
   expect(await eventsAt(a)).toEqual([])
-  expect(a.journal.blockAt(`${lane}@${a.identity.id}`, 4)).toBeUndefined()
+  expect(a.journal.lanes.blockAt(`${lane}@${a.identity.id}`, 4)).toBeUndefined()
   await a.replication.catchUp(b.identity.id, AbortSignal.timeout(5_000))
   expect(await eventsAt(a)).toEqual([])
   expect(agree(a, b)).toBe(false)
-  await b.journal.dropLane(lane)
+  await b.journal.lanes.drop(lane)
   expect(agree(a, b)).toBe(true)
 })
 

@@ -146,12 +146,10 @@ export async function foundSite(plan: Plan): Promise<Site> {
 /** Records at `issuer` that the node belongs. */
 export async function admit(issuer: Site, node: string, name = 'member'): Promise<void> {
   const invite = `invite-${node.slice(-12)}`
+  const facts = { ...factsOf(name), addresses: [], swarm: [] }
   const terms = { role: 'anchor', scope: null, approval: false, days: null } as const
   await issuer.journal.commit(AUTHORITY, () => [
     op('invite.created', { invite, verifier: 'v', expiresAt: 1, ...terms }, 'node'),
-  ])
-  const facts = { ...factsOf(name), addresses: [], swarm: [] }
-  await issuer.journal.commit(AUTHORITY, () => [
     op('node.admitted', { node, facts, invite, notAfter: null }, 'node'),
   ])
 }

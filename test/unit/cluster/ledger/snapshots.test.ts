@@ -61,8 +61,8 @@ test('a newcomer takes the snapshot two members vouch for, then the tail, and ho
   await expect.poll(() => agree(a, b, c), within).toBe(true)
   // It has the newest entry the snapshot stands for, and none before.
   const feed = `${CATALOG}@${a.identity.id}`
-  expect(c.journal.blockAt(feed, 60)).toBeDefined()
-  expect(c.journal.blockAt(feed, 59)).toBeUndefined()
+  expect(c.journal.lanes.blockAt(feed, 60)).toBeDefined()
+  expect(c.journal.lanes.blockAt(feed, 59)).toBeUndefined()
   expect(c.replication.snapshots.refused).toEqual({})
   // And goes on as any member.
   await write(c, 3, 'c')
@@ -76,8 +76,9 @@ test('a snapshot whose rows are not those that were signed is refused, and the l
   moor(a, b)
   await write(a, 30, 'a')
   await expect.poll(() => agree(a, b), within).toBe(true)
-  const { position, rows } = await a.journal.capture(CATALOG)
-  const block = ({ feed, seq }: { feed: string; seq: number }) => a.journal.blockAt(feed, seq) as Uint8Array
+  const { position, rows } = await a.journal.lanes.capture(CATALOG)
+  const block = ({ feed, seq }: { feed: string; seq: number }) =>
+    a.journal.lanes.blockAt(feed, seq) as Uint8Array
   const bytes = await stow(a, writeSnapshot(plan.clusterId, position, block, tampered(rows)))
   const body = { ...bytes, lane: CATALOG, authority: position.authority, stateHash: positionHash(position) }
   const frontier = part(a.journal.frontier(), CATALOG)
@@ -91,7 +92,7 @@ test('a snapshot whose rows are not those that were signed is refused, and the l
   moor(a, b, c)
   await expect.poll(() => agree(a, b, c), within).toBe(true)
   expect(c.replication.snapshots.refused).toEqual({ SNAPSHOT_INVALID: 1 })
-  expect(c.journal.blockAt(`${CATALOG}@${a.identity.id}`, 1)).toBeDefined()
+  expect(c.journal.lanes.blockAt(`${CATALOG}@${a.identity.id}`, 1)).toBeDefined()
 })
 
 /** One row says something else. */
@@ -119,7 +120,7 @@ test('a snapshot with another hash than was signed is refused before any of it i
   await expect.poll(() => agree(a, b, c), within).toBe(true)
   // The older, honest one is used.
   expect(c.replication.snapshots.refused).toEqual({ SNAPSHOT_INVALID: 1 })
-  expect(c.journal.blockAt(`${CATALOG}@${a.identity.id}`, 1)).toBeUndefined()
+  expect(c.journal.lanes.blockAt(`${CATALOG}@${a.identity.id}`, 1)).toBeUndefined()
 })
 
 test('the word of a node that does not belong any more is no word', async () => {
@@ -137,7 +138,7 @@ test('the word of a node that does not belong any more is no word', async () => 
   moor(a, c)
   await expect.poll(() => agree(a, c), within).toBe(true)
   expect(c.replication.snapshots.refused).toEqual({ SNAPSHOT_UNATTESTED: 1 })
-  expect(c.journal.blockAt(`${CATALOG}@${a.identity.id}`, 1)).toBeDefined()
+  expect(c.journal.lanes.blockAt(`${CATALOG}@${a.identity.id}`, 1)).toBeDefined()
 })
 
 test('an install that is torn by a crash is cleared up at the next start, and done again', async () => {
@@ -156,7 +157,7 @@ test('an install that is torn by a crash is cleared up at the next start, and do
   const stream = async function* () {
     yield bytes
   }
-  await expect(c.journal.install(snapshot, stream)).rejects.toThrow()
+  await expect(c.journal.lanes.install(snapshot, stream)).rejects.toThrow()
   expect(installed).toBeGreaterThan(0)
   c.store.fault = undefined
   await c.sink()
@@ -190,7 +191,7 @@ test('what a node wrote that the snapshot lacks is there again behind it', async
   await b.replication.stop()
   await b.journal.commit(CATALOG, () => [tag('only-here')])
   const before = b.journal.stateHash()
-  await b.journal.install(snapshot, async function* () {
+  await b.journal.lanes.install(snapshot, async function* () {
     yield bytes
   })
   expect(b.journal.stateHash()).toBe(before)
