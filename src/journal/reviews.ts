@@ -1,5 +1,5 @@
 import { type Dependent, isRight, reviewDependents } from './authority/review.ts'
-import { disputed, opsOf, Rebuilding } from './content/rebuild.ts'
+import { type Disputed, disputed, opsOf, Rebuilding } from './content/rebuild.ts'
 import { redecide } from './content/retract.ts'
 import type { Archive } from './feed-log.ts'
 import { type FeedId, type Frontier, familyOf, type Lane, type Op, parseFeedId } from './op.ts'
@@ -27,6 +27,10 @@ export class Reviews {
   readonly #writer: Writer
   readonly #archive: Archive
   readonly #waiting = new Set<string>()
+  /** Put down again since the review of it began. */
+  readonly #renewed = new Set<string>()
+  /** Counts how often the store was read anew. */
+  #opened = 0
   #running: Promise<void> | undefined
   #stopped = false
 
@@ -35,15 +39,20 @@ export class Reviews {
     this.#archive = archive
   }
 
+  /** Reads what waits, also after the store was changed behind the writer: what was under way then is dropped. */
   async open(): Promise<void> {
+    this.#opened += 1
+    this.#waiting.clear()
     for await (const { key } of this.#writer.tables.list('reviews')) this.#waiting.add(key)
     this.#wake()
   }
 
   /** A row of the table was written or removed. */
   changed(key: string, waits: boolean): void {
-    if (waits) this.#waiting.add(key)
-    else this.#waiting.delete(key)
+    if (waits) {
+      this.#waiting.add(key)
+      this.#renewed.add(key)
+    } else this.#waiting.delete(key)
     this.#wake()
   }
 
@@ -63,20 +72,25 @@ export class Reviews {
 
   #wake(): void {
     if (this.#stopped || this.#waiting.size === 0) return
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined
-    })
-    // What stood in the way of a review is told by whoever writes next; the row stays.
+    this.#running ??= this.#run()
+    // Whatever stood in the way, the row stays: the next change or start tries again.
     this.#running.catch(() => {})
   }
 
   async #run(): Promise<void> {
-    while (!this.#stopped && this.#waiting.size > 0) {
-      // Rights before content: what a node pushed is decided by what became of its membership.
-      const keys = [...this.#waiting]
-      const key = keys.find(isRight) ?? (keys[0] as string)
-      if (isRight(key)) await this.#right(key)
-      else await this.#content(key)
+    // Not in the turn of who writes: that is no place to fail.
+    await Promise.resolve()
+    try {
+      while (!this.#stopped && this.#waiting.size > 0) {
+        // Rights before content: what a node pushed is decided by what became of its membership.
+        const keys = [...this.#waiting]
+        const key = keys.find(isRight) ?? (keys[0] as string)
+        if (isRight(key)) await this.#right(key)
+        else await this.#content(key)
+      }
+    } finally {
+      // In the same turn as the last look at what waits, so that nothing put down later is left waiting.
+      this.#running = undefined
     }
   }
 
@@ -100,9 +114,15 @@ export class Reviews {
     })
   }
 
+  /** A turn of the writer, unless the store is another than when this began. */
+  #turn(opened: number, change: (draft: Draft) => Promise<Draft>): Promise<void> {
+    return this.#writer.turn(async (draft) => (opened === this.#opened ? change(draft) : draft))
+  }
+
   async #content(key: string): Promise<void> {
+    const opened = this.#opened
     const [what, id = ''] = key.split(':')
-    // Taken off first: a right that changes while this reads puts it down again.
+    this.#renewed.delete(key)
     const began = new Set<string>()
     if (what === 'tags-of') {
       for await (const { key: repository } of this.#writer.tables.list('repositories', {
@@ -111,28 +131,39 @@ export class Reviews {
         began.add(repository)
       }
     } else {
-      for (const repository of await this.#disputedBy(id)) began.add(repository)
+      const { repositories, relisted } = await this.#disputedBy(id, opened)
+      for (const repository of repositories) began.add(repository)
+      if (relisted.size > 0)
+        await this.#turn(opened, async (draft) => {
+          for (const [at, row] of relisted) draft.put('ineffective', at, row)
+          return draft
+        })
     }
-    if (began.size > 0) await this.#rebuild(began, key)
+    if (began.size > 0) await this.#rebuild(began, key, opened)
     else
-      await this.#writer.turn(async (draft) => {
-        draft.delete('reviews', key)
+      await this.#turn(opened, async (draft) => {
+        this.#done(draft, key)
         return draft
       })
   }
 
+  /** Unless a right has changed while this was read: then all of it is looked at once more. */
+  #done(draft: Draft, key: string): void {
+    if (!this.#renewed.has(key)) draft.delete('reviews', key)
+  }
+
   /** Repositories to be made anew; what the author wrote elsewhere is decided at once. */
-  async #disputedBy(author: string): Promise<Set<string>> {
-    const repositories = new Set<string>()
+  async #disputedBy(author: string, opened: number): Promise<Disputed> {
+    const so: Disputed = { repositories: new Set(), relisted: new Map() }
     for (const feed of Object.keys(this.#writer.frontier())) {
       const { lane, author: by } = parseFeedId(feed)
       if (by !== author || lane === 'authority') continue
       if (familyOf(lane) === 'catalog') {
         for await (const ops of this.#opsOf(feed)) {
-          for (const repository of disputed(this.#writer.tables, ops)) repositories.add(repository)
+          disputed(this.#writer.tables, ops, so)
         }
       } else {
-        await this.#writer.turn(async (draft) => {
+        await this.#turn(opened, async (draft) => {
           const all: Op[] = []
           for await (const ops of this.#opsOf(feed)) all.push(...ops)
           redecide(draft, all)
@@ -140,7 +171,7 @@ export class Reviews {
         })
       }
     }
-    return repositories
+    return so
   }
 
   async *#opsOf(feed: FeedId): AsyncGenerator<Op[]> {
@@ -150,7 +181,7 @@ export class Reviews {
   }
 
   /** Reads the catalog once for those repositories, then, with writers waiting, what came meanwhile. */
-  async #rebuild(repositories: ReadonlySet<string>, key: string): Promise<void> {
+  async #rebuild(repositories: ReadonlySet<string>, key: string, opened: number): Promise<void> {
     const lanes = new Set<Lane>()
     for (const feed of Object.keys(this.#writer.frontier())) {
       const { lane } = parseFeedId(feed)
@@ -173,10 +204,10 @@ export class Reviews {
     const left = (to: Frontier) =>
       Object.entries(to).reduce((sum, [feed, seq]) => sum + seq - (progress.get(feed)?.seq ?? 0), 0)
     while (!this.#stopped && left(wanted()) > TAIL_ENTRIES_MAX) await read(wanted())
-    await this.#writer.turn(async (draft) => {
+    await this.#turn(opened, async (draft) => {
       await read(wanted())
       draft.take(await rebuilding.finish())
-      draft.delete('reviews', key)
+      this.#done(draft, key)
       return draft
     })
   }

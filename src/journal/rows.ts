@@ -353,7 +353,7 @@ export interface EventRow {
  * - history      entity (`user:<id>`, `project:<id>`, `member:<project>/<user>`, `node:<id>`, `invite:<id>`, `quota:<project>`)
  * - stages       `cluster` or `project:<id>`: revocations that are decided together
  * - stageMembers `<stage>/<chunk>`: which they are
- * - dependents   `<right>\0<op id>`: who rests on a right
+ * - dependents   `<right>\0<op id>`: who rests on a right; and `<right>`, where anybody does
  * - reviews      right: its dependents are to be decided again
  */
 export interface Rows {

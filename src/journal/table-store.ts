@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { decode, encode } from 'cborg'
 import { LRUCache } from 'lru-cache'
 import type { ListOptions, TableChange, Tables } from './journal.ts'
@@ -39,17 +39,22 @@ export function familyOfRow(table: TableName, key: string): LaneFamily | undefin
   const family = FAMILY[table]
   return family === null ? undefined : (family ?? 'authority')
 }
-const ABSENT = Symbol('absent')
 
 type AnyRow = Rows[TableName]
+
+/** A row as it was last read or written; absent rows are kept as well. */
+interface Cached {
+  readonly row: AnyRow | undefined
+  /** The row's hash, where it is known without reading its bytes again. */
+  readonly hash?: bigint
+}
 
 function levelKey(table: TableName, key: string): string {
   return `t/${table}/${key}`
 }
 
 export function rowHash(table: TableName, key: string, bytes: Uint8Array): bigint {
-  const hash = createHash('sha256').update(`${table}\n${key}\n`).update(bytes).digest('hex')
-  return BigInt(`0x${hash}`)
+  return BigInt(`0x${hash('sha256', Buffer.concat([Buffer.from(`${table}\n${key}\n`), bytes]), 'hex')}`)
 }
 
 /**
@@ -59,7 +64,7 @@ export function rowHash(table: TableName, key: string, bytes: Uint8Array): bigin
  */
 export class TableStore implements Tables {
   readonly #store: KeyValue
-  readonly #cache: LRUCache<string, AnyRow | typeof ABSENT>
+  readonly #cache: LRUCache<string, Cached>
   readonly #hashes = new Map<LaneFamily, bigint>()
 
   constructor(store: KeyValue, cachedRows = CACHED_ROWS_MAX) {
@@ -80,10 +85,10 @@ export class TableStore implements Tables {
   get<T extends TableName>(table: T, key: string): Rows[T] | undefined {
     const at = levelKey(table, key)
     const cached = this.#cache.get(at)
-    if (cached !== undefined) return cached === ABSENT ? undefined : (cached as Rows[T])
+    if (cached !== undefined) return cached.row as Rows[T] | undefined
     const bytes = this.#store.get(at)
     const row = bytes && (decode(bytes) as Rows[T])
-    this.#cache.set(at, row ?? ABSENT)
+    this.#cache.set(at, { row })
     return row
   }
 
@@ -110,6 +115,14 @@ export class TableStore implements Tables {
     return hexadecimal(this.#hashes.get(family) ?? 0n)
   }
 
+  /** The hash of a row as it stands; undefined where there is none. */
+  #hashAt(at: string, table: TableName, key: string): bigint | undefined {
+    const cached = this.#cache.get(at)
+    if (cached && (cached.row === undefined || cached.hash !== undefined)) return cached.hash
+    const bytes = this.#store.get(at)
+    return bytes && rowHash(table, key, bytes)
+  }
+
   draft(): Draft {
     return new Draft(this)
   }
@@ -118,21 +131,21 @@ export class TableStore implements Tables {
   prepare(draft: Draft): { writes: Write[]; changes: TableChange[]; apply: () => void } {
     const writes: Write[] = []
     const changes: TableChange[] = []
+    const cached: [string, Cached][] = []
     const sums = new Map<LaneFamily, bigint>()
     const add = (family: LaneFamily, amount: bigint) =>
       sums.set(family, (sums.get(family) ?? (this.#hashes.get(family) as bigint)) + amount)
     for (const [at, { table, key, row }] of draft.changes) {
       const family = familyOfRow(table, key)
-      const before = this.#store.get(at)
-      if (!before && row === undefined) continue
-      const after = row === undefined ? undefined : encode(row)
-      if (before && after && Buffer.compare(before, after) === 0) continue
-      if (family) {
-        if (before) add(family, -rowHash(table, key, before))
-        if (after) add(family, rowHash(table, key, after))
-      }
-      writes.push(after ? { type: 'put', key: at, value: after } : { type: 'del', key: at })
+      const before = family ? this.#hashAt(at, table, key) : undefined
+      const bytes = row === undefined ? undefined : encode(row)
+      const after = family && bytes ? rowHash(table, key, bytes) : undefined
+      if (family && before === after) continue
+      if (family && before !== undefined) add(family, -before)
+      if (family && after !== undefined) add(family, after)
+      writes.push(bytes ? { type: 'put', key: at, value: bytes } : { type: 'del', key: at })
       changes.push({ table, key, row })
+      cached.push([at, { row, ...(after !== undefined && { hash: after }) }])
     }
     const hashes = [...sums].map(
       ([family, sum]) => [family, ((sum % HASH_MODULUS) + HASH_MODULUS) % HASH_MODULUS] as const,
@@ -143,7 +156,7 @@ export class TableStore implements Tables {
       changes,
       apply: () => {
         for (const [family, hash] of hashes) this.#hashes.set(family, hash)
-        for (const { table, key, row } of changes) this.#cache.set(levelKey(table, key), row ?? ABSENT)
+        for (const [at, entry] of cached) this.#cache.set(at, entry)
       },
     }
   }

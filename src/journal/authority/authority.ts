@@ -20,6 +20,8 @@ import {
 } from './stages.ts'
 import { displacement, judge, type Matters, standing } from './verdict.ts'
 
+const UNDECIDED: Refused = { reason: 'powerless', beatenBy: null }
+
 /**
  * Takes in one authority op whose kind, lane and schema are right: works out whether it counts, what it changes
  * about others, and makes the rows of what it is about anew. Late revocations leave a review behind for those
@@ -43,19 +45,18 @@ export function applyAuthority(draft: Draft, op: Op, known: Frontier): Refused |
     past: taken === undefined ? restricted(draft, entity, op.past) : op.past,
     needs,
     rank: rankOf(draft, needs, op),
-    refused: null,
+    // Undecided counts as nobody's: that it counts is news to whoever rests on it.
+    refused: UNDECIDED,
   })
   for (const entity of entities) remember(draft, entity, record(entity))
   for (const right of new Set(needs.flat().map((support) => support.right))) {
+    if (!draft.get('dependents', right)) draft.put('dependents', right, { entities: [] })
     draft.put('dependents', `${right}\u0000${op.id}`, { entities })
   }
   const own = findIn(draft, entities[0] as string, op.id)
   // An announcement older than those kept is over before it begins.
   if (!own) return null
   settle(draft, own, entities, known)
-  if (op.kind === 'immutability.set') {
-    draft.put('reviews', `tags-of:${bodyOf(own, 'immutability.set')?.project}`, { after: '' })
-  }
   for (const entity of entities) refresh(draft, entity)
   return findIn(draft, entities[0] as string, op.id)?.refused ?? null
 }
@@ -168,7 +169,7 @@ export function restage(draft: Draft, stage: Stage): void {
 
 /** Everything that rests on the right is to be decided again; what a node pushed rests on its membership. */
 export function review(draft: Draft, right: Right): void {
-  draft.put('reviews', right, { after: '' })
+  if (draft.get('dependents', right)) draft.put('reviews', right, { after: '' })
   if (right.endsWith('#member'))
     draft.put('reviews', `content-of:${right.slice('node:'.length, -MEMBER)}`, { after: '' })
 }
@@ -184,7 +185,7 @@ function reviewUnlessSeen(draft: Draft, op: HistoryOp, known: Frontier): void {
   const sawAll = Object.entries(known).every(
     ([feed, seq]) => feed === op.dot.feed || reaches(op.past, { feed, seq }),
   )
-  if (cuts || !sawAll) draft.put('reviews', right, { after: '' })
+  if ((cuts || !sawAll) && draft.get('dependents', right)) draft.put('reviews', right, { after: '' })
   // Of content, an eviction takes only what its author would have known of, and it is new; unless it cuts.
   if (evicted?.compromised) draft.put('reviews', `content-of:${evicted.node}`, { after: '' })
 }

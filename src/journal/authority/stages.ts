@@ -50,19 +50,20 @@ export function comesLast(tables: Readable, stage: Stage, op: HistoryOp): boolea
 /**
  * Decides a whole stage anew.
  * @param given refusals that stand, for what is no member of this stage
- * @returns the refusal of every member, null where it counts
+ * @returns the refusal of every member that is not settled, null where it counts
  */
 export function decideStage(
   tables: Readable,
   stage: Stage,
   given: Standing,
 ): ReadonlyMap<HistoryOp, Refused | null> {
-  const members = membersOf(tables, stage)
+  const members = membersOf(tables, stage).sort(byDepthThenId)
+  const settled = settledOf(members)
   const verdicts = new Map<HistoryOp, Refused | null>()
-  const counting = new Set<string>()
+  const counting = new Set(members.slice(0, settled).flatMap(({ id, refused }) => (refused ? [] : [id])))
   const ids = new Set(members.map(({ id }) => id))
   const at = working(tables, stage, given, ids, counting)
-  for (const op of inOrder(members)) {
+  for (const op of inOrder(members.slice(settled))) {
     const refused =
       judge(at, op, (one) => !ids.has(one.id) || mattersTo(op, one)) ??
       (stage === 'cluster' ? sparesLast(at, op, counting) : null)
@@ -113,37 +114,48 @@ export function sparesLast(at: Standing, op: HistoryOp, counting: Set<string>): 
   return left ? null : { reason: 'last-admin', beatenBy: null }
 }
 
-/** After all it had seen; of those that are free the most senior, then by (depth, id). */
+/**
+ * The order in which revocations are decided: each waits for those it had seen and for concurrent ones that are
+ * senior; where all wait for each other, for those it had seen alone.
+ */
 function inOrder(members: readonly HistoryOp[]): HistoryOp[] {
-  const sorted = [...members].sort(byDepthThenId)
-  const waiting = new Map<HistoryOp, number>()
-  const unlocks = new Map<HistoryOp, HistoryOp[]>()
-  const heads = new Map<string, HistoryOp[]>()
-  for (const op of sorted) {
-    let blockers = 0
-    for (const [, line] of heads) {
-      // The newest of that feed it had seen; what came before it there comes before that.
-      const newest = line.findLast((other) => hasSeen(op, other.dot))
-      if (!newest) continue
-      blockers += 1
-      unlocks.set(newest, [...(unlocks.get(newest) ?? []), op])
-    }
-    waiting.set(op, blockers)
-    heads.set(op.dot.feed, [...(heads.get(op.dot.feed) ?? []), op])
-  }
-  const free = sorted.filter((op) => waiting.get(op) === 0)
+  const waiting = [...members].sort(bySeniority)
   const order: HistoryOp[] = []
-  while (free.length > 0) {
-    free.sort((a, b) => b.rank - a.rank || byDepthThenId(b, a))
-    const op = free.pop() as HistoryOp
-    order.push(op)
-    for (const next of unlocks.get(op) ?? []) {
-      const left = (waiting.get(next) as number) - 1
-      waiting.set(next, left)
-      if (left === 0) free.push(next)
-    }
+  while (waiting.length > 0) {
+    const free = waiting.findIndex((op) => !waiting.some((other) => other !== op && mattersTo(op, other)))
+    const next =
+      free >= 0 ? free : waiting.findIndex((op) => !waiting.some((other) => hasSeen(op, other.dot)))
+    order.push(...waiting.splice(next, 1))
   }
   return order
+}
+
+function bySeniority(a: HistoryOp, b: HistoryOp): number {
+  return a.rank - b.rank || byDepthThenId(a, b)
+}
+
+/**
+ * Parts off what all later ones had seen: nothing that comes after can change it.
+ * @param members by depth
+ * @returns how many from the front are settled, as far as they were decided before
+ */
+function settledOf(members: readonly HistoryOp[]): number {
+  const newest = new Map<string, number>()
+  const prefixes = members.map(({ dot }) => {
+    newest.set(dot.feed, Math.max(newest.get(dot.feed) ?? 0, dot.seq))
+    return new Map(newest)
+  })
+  for (let cut = members.length - 1; cut > 0; cut--) {
+    const before = prefixes[cut - 1] as Map<string, number>
+    const later = members.slice(cut)
+    const depth = (members[cut - 1] as HistoryOp).depth
+    if (depth === (members[cut] as HistoryOp).depth) continue
+    const sawAll = later.every((op) =>
+      [...before].every(([feed, seq]) => feed === op.dot.feed || reaches(op.past, { feed, seq })),
+    )
+    if (sawAll) return cut
+  }
+  return 0
 }
 
 /** Whether the right an op takes is one that somebody was ever given. */

@@ -89,10 +89,10 @@ function changeTag(
   const { row, refused, counting } = withTagOp(draft, before, op, body)
   for (const id of counting) forgive(draft, id)
   for (const id of refused) {
-    const one = row.ops?.find((other) => other.id === id)
+    const one = row?.ops?.find((other) => other.id === id)
     if (one) listImmutable(draft, one)
   }
-  if (before || row.values.length > 0 || row.ops) writeTag(draft, op, key, before, row)
+  if (row && row !== before) writeTag(draft, op, key, before, row)
 }
 
 const listKey = (id: string) => `catalog/${id}`

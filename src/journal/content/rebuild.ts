@@ -2,7 +2,7 @@ import type { Base } from '../feed-log.ts'
 import { type Entry, type Frontier, feedOf, type Op, opId } from '../op.ts'
 import { reduce } from '../reduce.ts'
 import type { Past } from '../replay.ts'
-import type { TableName } from '../rows.ts'
+import type { IneffectiveRow, TableName } from '../rows.ts'
 import { Draft, type TableStore } from '../table-store.ts'
 import { mayWrite } from './membership.ts'
 
@@ -25,18 +25,24 @@ export function repositoryOf(op: Op): string | undefined {
   return typeof projectId === 'string' && typeof path === 'string' ? `${projectId}/${path}` : undefined
 }
 
-/** Repositories in which something an author wrote counts now and did not before, or the other way round. */
-export function disputed(tables: Pick<TableStore, 'get'>, ops: readonly Op[]): Set<string> {
-  const repositories = new Set<string>()
+/** What is to be put right about something an author wrote. */
+export interface Disputed {
+  /** Repositories in which something counts now and did not before, or the other way round. */
+  readonly repositories: Set<string>
+  /** Ops that still do not count, but for another reason than is listed. */
+  readonly relisted: Map<string, IneffectiveRow>
+}
+
+export function disputed(tables: Pick<TableStore, 'get'>, ops: readonly Op[], so: Disputed): void {
   for (const op of ops) {
     const listed = tables.get('ineffective', `catalog/${op.id}`)
     if (listed?.reason === 'form' || listed?.reason === 'unknown') continue
     const was = listed === undefined || listed.reason === 'immutable'
-    const is = mayWrite(tables as Draft, op) === null
+    const refused = mayWrite(tables, op)
     const repository = repositoryOf(op)
-    if (was !== is && repository !== undefined) repositories.add(repository)
+    if (was !== (refused === null) && repository !== undefined) so.repositories.add(repository)
+    else if (listed && refused && !was) so.relisted.set(`catalog/${op.id}`, { ...listed, ...refused })
   }
-  return repositories
 }
 
 /**

@@ -16,8 +16,10 @@ export function redecide(draft: Draft, ops: readonly Op[]): void {
     const listed = draft.get('ineffective', `${family}/${op.id}`)
     if (listed?.reason === 'form' || listed?.reason === 'unknown') continue
     const was = listed === undefined
-    const is = mayWrite(draft, op) === null
+    const refused = mayWrite(draft, op)
+    const is = refused === null
     if (op.kind === 'pulls.counted') pulls.add(op.id)
+    if (listed && refused) draft.put('ineffective', `${family}/${op.id}`, { ...listed, ...refused })
     if (was === is) continue
     if (!is) takeOut(draft, op)
     else draft.delete('ineffective', `${family}/${op.id}`)

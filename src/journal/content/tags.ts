@@ -13,14 +13,17 @@ export function withTagOp(
   row: TagRow | undefined,
   op: Op,
   { projectId, tag, digest }: { projectId: string; tag: string; digest: string | null },
-): { row: TagRow; refused: readonly string[]; counting: readonly string[] } {
+): { row: TagRow | undefined; refused: readonly string[]; counting: readonly string[] } {
   const rules = tables.get('projects', projectId)?.immutability ?? []
   const before = row?.values ?? []
   if (rules.length === 0) {
+    if (digest === null && !row) return { row, refused: [], counting: [] }
     const values = digest === null ? erase(before, op) : assign(before, op, digest)
     return { row: { tag, values }, refused: [], counting: [] }
   }
   const known = row?.ops ?? before.map(asOp)
+  const seesOne = known.some((one) => one.value !== null && hasSeen(op, one.dot))
+  if (digest === null && !seesOne) return { row, refused: [], counting: [] }
   const ops = [...known, written(op, digest, known, rules)].sort(byDepthThenId)
   const bound = new Map(ops.map((one) => [one, bindingOn(one, rules)]))
   const refused = ops.filter((one) => (bound.get(one) ?? []).length > 0 && !stands(one, ops, bound))

@@ -15,6 +15,7 @@ export function foldProject(draft: Draft, id: string, ops: readonly HistoryOp[])
   if (!created || !body) {
     if (before) claimNames(draft, before, created, false)
     if (before) draft.delete('projects', id)
+    if (before && before.immutability.length > 0) reviewTags(draft, id)
     return new Map()
   }
   const deletions = ops.filter(({ kind }) => kind === 'project.deleted')
@@ -32,8 +33,18 @@ export function foldProject(draft: Draft, id: string, ops: readonly HistoryOp[])
   const living = beforeEnd(deletions[0], ops)
   const row = { ...living.reduce<ProjectRow>(change, start), immutability: rulesOf(living) }
   draft.put('projects', id, row)
+  if (namesOf(row) !== namesOf(before)) reviewTags(draft, id)
   claimNames(draft, row, created, !row.deleted)
   return lostTo(deletions[0], ops, created)
+}
+
+/** Which of its tags' ops count is a question about its rules. */
+function reviewTags(draft: Draft, id: string): void {
+  draft.put('reviews', `tags-of:${id}`, { after: '' })
+}
+
+function namesOf(row: ProjectRow | undefined): string {
+  return (row?.immutability ?? []).map((rule) => rule.id).join()
 }
 
 function change(row: ProjectRow, op: HistoryOp): ProjectRow {

@@ -14,6 +14,7 @@ export function foldQuota(draft: Draft, projectId: string, ops: readonly History
   const body = set && bodyOf(set, 'quota.set')
   if (!set || !body) {
     if (draft.get('quotas', projectId)) draft.delete('quotas', projectId)
+    for (const { id } of ops) lost.set(id, { reason: 'quota', beatenBy: null })
     return lost
   }
   const rights = new Map([[set.author, body.limit]])
