@@ -46,8 +46,13 @@ function tagRow({ tables, people: { shop } }: Outcome, tag: string) {
   return tables.get('tags', `${shop}/app\u0000${tag}`)
 }
 
+/** What was done to a tag; a removal that found nothing is none. */
 function tagOps(outcome: Outcome, tag: string): Op[] {
-  return [...wrote(outcome, 'tag.moved', { tag }), ...wrote(outcome, 'tag.deleted', { tag })]
+  const moves = wrote(outcome, 'tag.moved', { tag })
+  const removals = wrote(outcome, 'tag.deleted', { tag }).filter((one) =>
+    moves.some((move) => saw(one, move)),
+  )
+  return [...moves, ...removals]
 }
 
 export const movedTag: Anomaly = {

@@ -146,8 +146,11 @@ export const duel: Anomaly = {
       )) {
         const back = wrote(outcome, 'user.admin-set', { user: one }).filter(({ actor }) => actor === other)
         if (!back.some((answer) => !saw(answer, by) && !saw(by, answer))) continue
-        const byRoot = outcome.ops.some(({ actor }) => actor === root)
-        if (byRoot) continue
+        // Unless a senior was quicker, or one of them is the last there is.
+        const isSettled = outcome.ops.some(
+          (op) => op.actor === root || outcome.ineffective(op)?.reason === 'last-admin',
+        )
+        if (isSettled) continue
         promised(!isAdminNow(one) && !isAdminNow(other), 'equal admins who fight both lose power')
       }
     }
@@ -158,8 +161,7 @@ export const duel: Anomaly = {
         (one) => (one.body as { user: string }).user === junior && counts(outcome, one),
       )
       for (const one of outcome.ops.filter(({ actor }) => actor === junior)) {
-        // One that rests on what is still undecided has to wait, and may come too late for another.
-        if (!removal || saw(removal, one) || outcome.ops.some((other) => saw(removal, other))) continue
+        if (!removal || saw(removal, one)) continue
         promised(!counts(outcome, one), 'a senior’s removal undoes a junior’s')
       }
     }

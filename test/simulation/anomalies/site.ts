@@ -28,6 +28,7 @@ export class Site implements Archive {
       clock: { now: () => this.time, monotonic: () => 0 },
       node,
       cluster,
+      cachedRows: 1000,
       log: {
         append: async (entry, _bytes, writes) => {
           this.#hold(entry)
@@ -68,9 +69,10 @@ export class Site implements Archive {
   /** Takes a batch in; what it holds already or cannot place yet is left out. */
   async take(batch: readonly Entry[]): Promise<number> {
     // Held by the time the rows are there, as where both are one batch.
-    for (const entry of batch) this.#hold(entry)
+    const held = batch.filter((entry) => this.#hold(entry))
     const taken = await this.sequencer.ingest(batch.map((entry) => ({ entry, writes: [] })))
-    for (const entry of batch.slice(taken).reverse()) this.#held.get(feedOf(entry))?.pop()
+    for (const entry of batch.slice(taken).reverse())
+      if (held.includes(entry)) this.#held.get(feedOf(entry))?.pop()
     return taken
   }
 
@@ -86,10 +88,11 @@ export class Site implements Archive {
     return Promise.resolve(undefined)
   }
 
-  #hold(entry: Entry): void {
+  /** @returns whether it is the next of its feed */
+  #hold(entry: Entry): boolean {
     const feed = feedOf(entry)
     const held = this.#held.get(feed) ?? []
     this.#held.set(feed, held)
-    held.push(entry)
+    return entry.seq === held.length + 1 && held.push(entry) > 0
   }
 }

@@ -48,7 +48,13 @@ export function foldContent(ops: readonly Formed[], tables: ReferenceTables): vo
     const repository = repositoryOf(about[0] as Formed<'manifest.put'>)
     if (putManifest(key, repository, about, tables)) count('manifests', repository)
   }
-  for (const [key, all] of tags) {
+  for (const [key, about] of tags) {
+    // A removal that found nothing leaves no trace.
+    const all = about.filter(
+      (op) =>
+        op.kind === 'tag.moved' || about.some((one) => one.kind === 'tag.moved' && hasSeen(op, one.dot)),
+    )
+    if (all.length === 0) continue
     const repository = repositoryOf(all[0] as Formed<'tag.moved'>)
     // Also one that a rule kept from counting was a push.
     for (const op of all) if (op.kind === 'tag.moved') listIn(pushes, repository, op)
@@ -117,8 +123,7 @@ function putTag(
     about.map((op) => (is(op, 'tag.moved') ? write(op, op.body.digest) : erasure(op))),
   )
   const rules = tables.get('projects', projectId)?.immutability ?? []
-  const wasSet = all.some(({ kind }) => kind === 'tag.moved')
-  if (rules.length > 0 && wasSet) tables.put('tags', key, { tag, values, ops: historyOf(all, rules) })
+  if (rules.length > 0) tables.put('tags', key, { tag, values, ops: historyOf(all, rules) })
   else if (values.length > 0) tables.put('tags', key, { tag, values })
   for (const { value } of values) tables.put('tagged', inRepository(repository, value, tag), { tag })
   return values.length > 0

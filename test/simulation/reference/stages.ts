@@ -35,13 +35,19 @@ function decideStage(world: World, revocations: readonly Formed[], decided: Map<
 
 const LAST: Refusal = { reason: 'last-admin', beatenBy: null }
 
-/** An op after all it had seen; of those that are free the most senior, then by (depth, id). */
+/**
+ * One waits for those it had seen and for concurrent ones senior to it; of those that wait for nothing the least is
+ * next; where all wait for each other, of those that wait for nothing they had seen.
+ */
 function inOrder(revocations: readonly Formed[], rank: (op: Formed) => number): Formed[] {
   const left = [...revocations].sort((a, b) => compare(rank(a), rank(b)) || byDepthThenId(a, b))
   const order: Formed[] = []
   while (left.length > 0) {
-    const free = left.findIndex((op) => !left.some((other) => hasSeen(op, other.dot)))
-    order.push(...left.splice(free, 1))
+    const rested = (op: Formed) => !left.some((other) => hasSeen(op, other.dot))
+    const senior = (op: Formed) =>
+      !left.some((other) => rank(other) < rank(op) && !hasSeen(other, op.dot) && !hasSeen(op, other.dot))
+    const free = left.find((op) => rested(op) && senior(op)) ?? (left.find(rested) as Formed)
+    order.push(...left.splice(left.indexOf(free), 1))
   }
   return order
 }

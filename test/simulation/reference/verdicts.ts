@@ -43,19 +43,13 @@ export class Verdicts {
   contentRefusal(op: Formed): Refusal | null {
     const member = this.#world.needs.get(op.id)?.member as readonly Grant[]
     const killers: OpId[] = []
-    const beaten: OpId[] = []
     for (const grant of member) {
-      const fault = this.#faultOf(grant)
-      if (fault) {
-        if (fault.beatenBy !== null) beaten.push(fault.beatenBy)
-        continue
-      }
+      if (!this.#stands(grant)) continue
       const deadBy = this.#of(grant.right).filter((one) => !hasSeen(grant.op, one.dot) && this.#cuts(one, op))
       if (deadBy.length === 0) return null
       killers.push(...deadBy.map(({ id }) => id))
     }
     if (killers.length > 0) return { reason: 'evicted', beatenBy: least(killers) }
-    if (beaten.length > 0) return { reason: 'revoked', beatenBy: least(beaten) }
     return { reason: 'powerless', beatenBy: null }
   }
 

@@ -1,0 +1,39 @@
+import { test } from 'vitest'
+import type { Lane, NewOp } from '../../../src/journal/op.ts'
+import { anomalies, titleOf } from './anomalies.ts'
+import { deliver, PLAIN } from './delivery.ts'
+import { foundedCluster, type People } from './founding.ts'
+import type { Site } from './site.ts'
+import { type Outcome, sitesApart, together } from './variant.ts'
+
+/** Three sites whose links just broke. */
+export interface Apart extends People {
+  readonly a: Site
+  readonly b: Site
+  readonly c: Site
+  /** @returns the id of what was made last; fails where the site's own door refuses */
+  write(site: Site, lane: Lane, ...ops: readonly NewOp[]): Promise<string>
+  /** One site hears all that another holds. */
+  hear(site: Site, teller: Site): Promise<void>
+  /** The links are back. */
+  meet(): Promise<Outcome>
+}
+
+/** The one story of an anomaly; random variants of it are in `anomalies.test.ts`. */
+export function scenario(number: number, tell: (apart: Apart) => Promise<void>): void {
+  const anomaly = anomalies.find((one) => one.number === number)
+  test(anomaly ? titleOf(anomaly) : `anomaly ${number} is none`, async () => {
+    const founded = await foundedCluster()
+    const [a, b, c] = await sitesApart(founded)
+    await tell({
+      ...founded.people,
+      a,
+      b,
+      c,
+      write: async (site, lane, ...ops) =>
+        (await site.sequencer.commit(lane, () => ops)).ids.at(-1) as string,
+      hear: (site, teller) => deliver(site, teller.entries(), PLAIN),
+      meet: () => together(founded.people, [a, b, c]),
+    })
+  })
+}
