@@ -37,8 +37,14 @@ export interface Deed {
 
 /** What an op was about, by name. A name stays empty where nothing says what it was. */
 export type About =
-  | { readonly what: 'user'; readonly user: string }
-  | { readonly what: 'project' | 'quota'; readonly project: string }
+  /** `admin`: whether it makes an administrator of them or none; null where it says nothing of that. */
+  | { readonly what: 'user'; readonly user: string; readonly admin: boolean | null }
+  | {
+      readonly what: 'project'
+      readonly project: string
+      readonly settings: Readonly<Record<string, string>>
+    }
+  | { readonly what: 'quota'; readonly project: string }
   | { readonly what: 'member'; readonly project: string; readonly user: string; readonly role: RoleId | null }
   | { readonly what: 'tag'; readonly project: string; readonly path: string; readonly tag: string }
   | { readonly what: 'node'; readonly node: string }

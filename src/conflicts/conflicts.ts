@@ -2,7 +2,7 @@ import { Fault } from '../errors.ts'
 import type { Tables } from '../journal/journal.ts'
 import { refusalText } from '../journal/refusals.ts'
 import { beatenBy } from './beaten-by.ts'
-import type { Conflict, LossReason } from './conflict.ts'
+import type { Conflict } from './conflict.ts'
 import { findLoss, type Loss, losses } from './losses.ts'
 import { aboutOf, deedOf, deedOfValue, projectLabel } from './names.ts'
 import { Newest } from './newest.ts'
@@ -64,7 +64,7 @@ export class Conflicts {
       about: aboutOf(tables, loss),
       project: projectId === null ? null : projectLabel(tables, projectId),
       reason,
-      text: textOf(reason),
+      text: textOf(loss),
       outcome,
       deed: deedOf(tables, loss),
       beatenBy: beatenBy(tables, loss),
@@ -74,8 +74,11 @@ export class Conflicts {
   }
 }
 
-function textOf(reason: LossReason): string {
-  return reason === 'tag' ? 'the tag was moved at another site at the same time' : refusalText(reason)
+function textOf({ reason, outcome }: Loss): string {
+  if (reason === 'tag') return 'the tag was moved at another site at the same time'
+  if (reason === 'revoked' && outcome === 'lost')
+    return 'the role was taken away at another site at the same time'
+  return refusalText(reason)
 }
 
 function matches(tables: Tables, loss: Loss, { kind, outcome, site, since, open }: Filters): boolean {

@@ -34,8 +34,12 @@ export function aboutOf(tables: Readable, loss: Loss): About {
   const [what, id] = [loss.entity.slice(0, at), loss.entity.slice(at + 1)]
   switch (what) {
     case 'user':
-      return { what, user: userLabel(tables, id) }
-    case 'project':
+      return { what, user: userLabel(tables, id), admin: adminSaid(opOf(tables, loss)) }
+    case 'project': {
+      const op = opOf(tables, loss)
+      const settings = (op && bodyOf(op, 'project.metadata-set')?.metadata) ?? {}
+      return { what, project: projectLabel(tables, id), settings }
+    }
     case 'quota':
       return { what, project: projectLabel(tables, id) }
     case 'member': {
@@ -49,6 +53,13 @@ export function aboutOf(tables: Readable, loss: Loss): About {
     default:
       return { what: 'record', record: loss.entity }
   }
+}
+
+/** An account is shown as an administrator's where it was to be one; that it was to be none goes without saying. */
+function adminSaid(op: HistoryOp | undefined): boolean | null {
+  const created = op && bodyOf(op, 'user.created')
+  if (created) return created.admin || null
+  return (op && bodyOf(op, 'user.admin-set')?.admin) ?? null
 }
 
 /** What an account is called, or was to be called where it never came to be. */

@@ -145,18 +145,12 @@ function render(conflicts: readonly ApiConflict[]): string {
   return [table(columns, rows), '', ...legend(conflicts)].join('\n')
 }
 
-/** Each reason and each piece of advice in words, once. */
+/** Each reason in words, with what helps, once. */
 function legend(conflicts: readonly ApiConflict[]): string[] {
-  const reasons = new Map(conflicts.map(({ reason, text }) => [reason, text]))
-  const advice = new Map(
-    conflicts.flatMap(({ reason, repair }) =>
-      repair.advice === null ? [] : [[reason, repair.advice] as const],
-    ),
+  const lines = conflicts.map(({ reason, text, repair: { advice } }) =>
+    advice === null ? `${reason}: ${text}` : `${reason}: ${text} (${advice})`,
   )
-  return [...reasons].map(([reason, text]) => {
-    const more = advice.get(reason)
-    return more === undefined ? `${reason}: ${text}` : `${reason}: ${text} (${more})`
-  })
+  return [...new Set(lines)]
 }
 
 function mendOf({ open, repair }: ApiConflict): string {

@@ -31,10 +31,14 @@ function deedShape({ actor, node, site, time: at }: Deed): object {
 /** In a few words, with the names people know. */
 function aboutText(about: About): string {
   switch (about.what) {
-    case 'user':
-      return `user ${about.user}`
-    case 'project':
-      return `project ${about.project}`
+    case 'user': {
+      const right = about.admin === null ? '' : about.admin ? ' (administrator)' : ' (no administrator)'
+      return `user ${about.user}${right}`
+    }
+    case 'project': {
+      const settings = Object.entries(about.settings).map(([key, value]) => `${key}=${value}`)
+      return `project ${about.project}${settings.length > 0 ? ` (${settings.join(', ')})` : ''}`
+    }
     case 'quota':
       return `quota of ${about.project}`
     case 'member': {

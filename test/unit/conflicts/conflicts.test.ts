@@ -146,7 +146,7 @@ describe('what somebody did whose right was taken meanwhile', () => {
     const found = await only(east)
     expect(found).toMatchObject({
       kind: 'user.created',
-      about: { what: 'user', user: 'carl' },
+      about: { what: 'user', user: 'carl', admin: null },
       project: null,
       reason: 'revoked',
       outcome: 'refused',
@@ -193,6 +193,15 @@ describe('what somebody did whose right was taken meanwhile', () => {
     ])
     const granted = found.find(({ kind }) => kind === 'member.granted')
     expect(granted?.about).toEqual({ what: 'member', project: 'library', user: 'bob', role: 2 })
+    expect(found.find(({ kind }) => kind === 'user.admin-set')?.about).toMatchObject({
+      user: 'bob',
+      admin: true,
+    })
+    expect(found.find(({ kind }) => kind === 'project.metadata-set')?.about).toEqual({
+      what: 'project',
+      project: 'library',
+      settings: { public: 'false' },
+    })
     expect(await list(east, { project: library })).toHaveLength(2)
     const other = await east.projects.create({ name: 'other' }, principalOf(east, 'admin').id, NODE_ITSELF)
     expect(await east.api.conflicts.find(granted?.id ?? '', other.id)).toBeUndefined()
@@ -238,6 +247,7 @@ test('a role given while it was being taken is listed as lost to that, and given
     kind: 'member.granted',
     about: { what: 'member', project: 'library', user: 'bob', role: 4 },
     reason: 'revoked',
+    text: 'the role was taken away at another site at the same time',
     outcome: 'lost',
     beatenBy: { actor: 'node' },
     remedy: { open: true, action: 'approve' },

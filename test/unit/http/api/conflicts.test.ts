@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { NODE_ITSELF } from '../../../../src/access/principal.ts'
+import type { Conflict } from '../../../../src/conflicts/conflict.ts'
+import { conflictShape } from '../../../../src/http/api/conflict-shape.ts'
 import {
   ADMIN_PASSWORD,
   type Answer,
@@ -110,6 +112,37 @@ describe('conflicts', () => {
     expect((await client.send('GET', `${API}/projects/library/conflicts`, { as: 'owner' })).status).toBe(403)
     expect((await client.send('GET', `${API}/conflicts`, { as: 'owner' })).status).toBe(403)
   })
+})
+
+test('what they are about is told in a few words, with what it would change', () => {
+  const deed = { id: 'x', actor: 'anna', node: 'n', site: 's', time: 0 }
+  const about = (what: Conflict['about']) => {
+    const remedy = { open: false, action: null, needs: [], advice: null }
+    const facts = { id: 'x', kind: 'k', project: null, reason: 'form', text: 't', outcome: 'lost' } as const
+    return conflictShape({ ...facts, about: what, deed, beatenBy: null, values: [], remedy })
+  }
+  const texts = [
+    about({ what: 'user', user: 'carl', admin: null }),
+    about({ what: 'user', user: 'carl', admin: true }),
+    about({ what: 'user', user: 'carl', admin: false }),
+    about({ what: 'project', project: 'shop', settings: { public: 'true', severity: 'low' } }),
+    about({ what: 'member', project: 'shop', user: 'bob', role: 4 }),
+    about({ what: 'member', project: 'shop', user: 'bob', role: null }),
+    about({ what: 'quota', project: 'shop' }),
+    about({ what: 'node', node: 'south' }),
+    about({ what: 'record', record: 'network:abc' }),
+  ].map((shape) => (shape as { about: string }).about)
+  expect(texts).toEqual([
+    'user carl',
+    'user carl (administrator)',
+    'user carl (no administrator)',
+    'project shop (public=true, severity=low)',
+    'bob in shop as maintainer',
+    'bob in shop',
+    'quota of shop',
+    'node south',
+    'network:abc',
+  ])
 })
 
 describe('mending', () => {
