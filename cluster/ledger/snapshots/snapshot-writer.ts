@@ -64,6 +64,8 @@ export class SnapshotWriter implements Startable {
   readonly #changedMs = new Map<Lane, number>()
   readonly #dueMs = new Map<Lane, number>()
   readonly #dirty = new Set<Lane>()
+  /** Snapshots whose blob is known not to be here any more. */
+  readonly #dropped = new Set<string>()
   #stopping = new AbortController()
   #tasks: Promise<void>[] = []
   #unfollow = () => {}
@@ -118,7 +120,6 @@ export class SnapshotWriter implements Startable {
     }
     const { ids } = await journal.commit(AUTHORITY, () => [op('lane.snapshotted', body, 'node')])
     log.info({ lane, digest, bytes }, 'a lane was snapshotted')
-    await this.#tidy(lane)
     return ids[0]
   }
 
@@ -177,6 +178,7 @@ export class SnapshotWriter implements Startable {
         await this.attest()
       })
       await this.#attempt(() => this.#writeWhatIsDue())
+      for (const lane of this.#lanes()) await this.#attempt(() => this.#tidy(lane))
     }
   }
 
@@ -213,14 +215,17 @@ export class SnapshotWriter implements Startable {
     return isOvertaken(newest, journal, format)
   }
 
-  /** Lets go of blobs of snapshots that newer ones have taken the place of. */
+  /** Lets go of blobs of snapshots that newer ones have taken the place of: written here, or vouched for. */
   async #tidy(lane: Lane): Promise<void> {
     const { journal, shelf } = this.#parts
     const rows = await snapshotsOf(journal.tables, lane)
-    const kept = new Set<string>(rows.slice(0, SNAPSHOT_BLOBS_KEPT).map(({ digest }) => digest))
     const floor = journal.lanes.floor(lane)?.snapshot
-    for (const { id, digest } of rows.slice(SNAPSHOT_BLOBS_KEPT)) {
-      if (!kept.has(digest) && id !== floor) await shelf.drop(digest)
+    const isKept = ({ id }: SnapshotRow, index: number) => index < SNAPSHOT_BLOBS_KEPT || id === floor
+    const kept = new Set<string>(rows.filter(isKept).map(({ digest }) => digest))
+    for (const { id, digest } of rows) {
+      if (kept.has(digest) || this.#dropped.has(id)) continue
+      await shelf.drop(digest)
+      this.#dropped.add(id)
     }
   }
 
