@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { anomalies, titleOf } from './anomalies.ts'
+import { allAtOnce, anomalies, titleOf } from './anomalies.ts'
 
 /** A share of what `npm run sim:anomalies` lives through, with seeds of its own. */
 const VARIANTS = 100
@@ -11,7 +11,7 @@ test('there are 24 of them', () => {
   expect(anomalies.map(({ number }) => number)).toEqual([...Array(24).keys()].map((n) => n + 1))
 })
 
-test.each(anomalies.map((anomaly) => [titleOf(anomaly), anomaly] as const))(
+test.each([allAtOnce, ...anomalies].map((anomaly) => [titleOf(anomaly), anomaly] as const))(
   '%s, in random variants',
   async (_title, anomaly) => {
     await fc.assert(anomaly.property(), { numRuns: VARIANTS, seed: SEED })

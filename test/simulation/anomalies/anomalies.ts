@@ -8,6 +8,7 @@ import {
   tightening,
   twoScanners,
 } from './content.ts'
+import { everything } from './everything.ts'
 import { compaction, recovered, twoFaced } from './membership.ts'
 import { restorations, restore } from './restored.ts'
 import { backDated, duel, grantAgainstRevoke, lastOwner, removedAdmin } from './rights.ts'
@@ -66,6 +67,14 @@ export const anomalies: readonly Named[] = [
   special(19, 'a node is restored from a backup', restorations, restore),
   special(22, 'a node holds back what it knows', withholdings, withhold),
 ].sort((a, b) => a.number - b.number)
+
+/** Everything that can happen, in one. */
+export const allAtOnce: Named = ofActs({
+  number: 0,
+  name: 'everything at once',
+  ...everything,
+  promise: () => undefined,
+})
 
 /** As tests and the guarantees call it. */
 export function titleOf({ number, name }: Pick<Named, 'number' | 'name'>): string {

@@ -1,10 +1,10 @@
 /**
  * `npm run sim:anomalies -- --variants N [--only 7] [--seed S] [--path P]`: lives through N random variants of each
- * of the 24 anomalies, and prints what replays the first that breaks its promise.
+ * of the 24 anomalies (0: of all at once), and prints what replays the first that breaks its promise.
  */
 import { parseArgs } from 'node:util'
 import fc from 'fast-check'
-import { anomalies, titleOf } from './anomalies.ts'
+import { allAtOnce, anomalies, titleOf } from './anomalies.ts'
 
 /** Between two words about how far it has come. */
 const CHUNK = 500
@@ -18,9 +18,11 @@ const { values } = parseArgs({
   },
 })
 const variants = Number(values.variants)
-const chosen = anomalies.filter(({ number }) => values.only === undefined || number === Number(values.only))
+const chosen = [allAtOnce, ...anomalies].filter(
+  ({ number }) => values.only === undefined || number === Number(values.only),
+)
 if (chosen.length === 0 || !Number.isInteger(variants) || variants < 1) {
-  process.stderr.write('usage: sim:anomalies [--variants N] [--only 1-24] [--seed S] [--path P]\n')
+  process.stderr.write('usage: sim:anomalies [--variants N] [--only 0-24] [--seed S] [--path P]\n')
   process.exit(2)
 }
 

@@ -156,6 +156,11 @@ export const duel: Anomaly = {
     }
     // A senior is never removed by those who had not seen that he removed them.
     const byRoot = outcome.ops.filter(({ actor }) => actor === root)
+    // Of two removals by seniors that each had seen what the other takes back, one has to be first.
+    const isCycle = byRoot.some((one) =>
+      byRoot.some((other) => one !== other && !saw(one, other) && !saw(other, one)),
+    )
+    if (isCycle) return
     for (const junior of [alice, bob]) {
       const removal = byRoot.find(
         (one) => (one.body as { user: string }).user === junior && counts(outcome, one),

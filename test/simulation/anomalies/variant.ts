@@ -76,7 +76,7 @@ export function arbitrary({ acts, steps = 6 }: Pick<Anomaly, 'acts' | 'steps'>):
     early: fc.boolean(),
   })
   return fc.record({
-    steps: fc.array(step, { minLength: 2, maxLength: steps }),
+    steps: fc.array(step, { minLength: 2, maxLength: steps, size: 'max' }),
     deliveries: fc.array(delivery, { minLength: NODES.length, maxLength: NODES.length }),
   })
 }

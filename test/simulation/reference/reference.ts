@@ -38,7 +38,8 @@ export function referenceState(entries: readonly Entry[]): ReferenceState {
     const refusal =
       revoked !== undefined ? revoked : ofContent ? verdicts.contentRefusal(op) : verdicts.refusal(op)
     if (refusal === null) (ofContent ? content : authority).push(op)
-    else {
+    // Of what a node says of itself only the last is of interest, and nothing is listed.
+    else if (op.kind !== 'node.announced') {
       const { reason, beatenBy } = refusal
       tables.ineffective(op, ineffectiveRow(op, 'refused', reason, entityOf(op), beatenBy))
     }
