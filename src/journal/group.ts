@@ -8,9 +8,11 @@ import {
   type Entry,
   type FeedId,
   type Frontier,
+  familyOf,
   type Lane,
   type NewOp,
   opId,
+  parseFeedId,
   type WrittenOp,
 } from './op.ts'
 import { reduce } from './reduce.ts'
@@ -62,12 +64,14 @@ export class Group {
       throw new Fault('OP_TOO_LARGE', 'the change is larger than one entry may be', { bytes: size })
     }
     const { feed, seq, depth, time, past, node: author, cluster } = this.#place
+    const family = familyOf(parseFeedId(feed).lane)
     const ids = written.map(({ op }, offset) => {
       const dot: Dot = { feed, seq, index: this.ops.length + offset }
       const id = opId(dot)
       const refused = reduce(attempt, { ...op, id, dot, depth, time, past, author, cluster }, known)
-      if (!refused) return id
-      const { reason } = refused
+      // What is lost the moment it is written is not to be acknowledged either.
+      const reason = refused?.reason ?? attempt.changed('ineffective', `${family}/${id}`)?.reason
+      if (!reason) return id
       throw new Fault('OP_REFUSED', `${op.kind}: ${refusalText(reason)}`, { kind: op.kind, reason })
     })
     this.draft.take(attempt)

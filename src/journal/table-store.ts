@@ -187,7 +187,12 @@ export class Draft {
 
   /** Whether the draft has a row there, not merely the tables beneath it. */
   has(table: TableName, key: string): boolean {
-    return this.changes.get(levelKey(table, key))?.row !== undefined
+    return this.changed(table, key) !== undefined
+  }
+
+  /** The row as the draft has it; what the tables beneath it have is not looked at. */
+  changed<T extends TableName>(table: T, key: string): Rows[T] | undefined {
+    return this.changes.get(levelKey(table, key))?.row as Rows[T] | undefined
   }
 
   put<T extends TableName>(table: T, key: string, row: Rows[T]): void {
