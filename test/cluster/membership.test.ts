@@ -1,7 +1,6 @@
 import { cp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import type { ClusterStatus } from '../../src/registry/topology.ts'
 import {
   agreed,
   type Cluster,
@@ -64,6 +63,15 @@ test('an edge decides nothing, says which role it has, and leaves nothing behind
   expect(row).toMatchObject({ role: 'edge', state: 'member', notAfter: expect.any(String) })
   const { stateHash } = await first.status()
   expect((await edge.status()).stateHash).toBe(stateHash)
+
+  // By a new invite it comes in again, with what it holds, and for longer.
+  await edge.kill('SIGTERM')
+  const again = await first.json<{ invite: string }>('invite', '--role', 'edge', '--days', '60')
+  await edge.cli('join', again.invite)
+  await edge.serve()
+  const longer = await memberAt(edge, 'edge')
+  expect(longer).toMatchObject({ id: row?.id, state: 'member' })
+  expect(Date.parse(longer?.notAfter ?? '')).toBeGreaterThan(Date.parse(row?.notAfter ?? ''))
 })
 
 test('with --approval a node belongs once another administrator agrees, and holds nothing before', {
@@ -105,8 +113,11 @@ test('an evicted node is cut off within five seconds, and does not come back by 
   const thief = await another('thief')
   const { invite } = await first.json<{ invite: string }>('invite')
   await thief.cli('join', invite)
-  const keys = join(cluster.root, 'thief-keys')
-  await cp(thief.dataDir, keys, { recursive: true })
+  await thief.serve()
+  await agreed([first, second, thief])
+  await thief.kill('SIGTERM')
+  const disk = join(cluster.root, 'thief-disk')
+  await cp(thief.dataDir, disk, { recursive: true })
   await thief.serve()
   await agreed([first, second, thief])
   const evicted = await asAdmin(first, 'POST', '/cluster/members/thief/eviction', { compromised: true })
@@ -120,18 +131,20 @@ test('an evicted node is cut off within five seconds, and does not come back by 
     )
     .toEqual([false, false])
   await thief.kill('SIGKILL')
-  // Its disk as it was before the eviction, which it therefore does not know of.
+  // Its disk as it was before the eviction, which it therefore does not know of: it knows everybody, and all keys.
   await rm(thief.dataDir, { recursive: true })
-  await cp(keys, thief.dataDir, { recursive: true })
-  await thief.serve().catch(() => {})
-  await vi.waitFor(
-    async () => {
-      const { members } = (await thief.status()) as ClusterStatus
-      expect(members.filter(({ connected, self }) => connected && !self)).toEqual([])
-    },
-    { timeout: PATIENCE_MS },
-  )
-  expect(await memberAt(first, 'thief')).toMatchObject({ state: 'evicted', connected: false })
+  await cp(disk, thief.dataDir, { recursive: true })
+  await rm(thief.log)
+  await thief.serve()
+  expect((await memberAt(thief, 'thief'))?.state).toBe('member')
+  // It writes for itself once it has given up to hear from anybody.
+  await thief.cli('user', 'create', 'backdoor')
+  await logged(thief, 'no member could be asked')
+  expect(await readFile(thief.log, 'utf8')).not.toContain('a member is connected')
+  for (const node of [first, second]) {
+    expect(await memberAt(node, 'thief')).toMatchObject({ state: 'evicted', connected: false })
+    expect(await node.cli('user', 'list')).not.toContain('backdoor')
+  }
   await thief.kill('SIGKILL')
 })
 
