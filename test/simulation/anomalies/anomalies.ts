@@ -20,13 +20,13 @@ import { type Anomaly, arbitrary, live } from './variant.ts'
 export interface Named {
   readonly number: number
   readonly name: string
-  property(): fc.IAsyncPropertyWithHooks<[unknown]>
+  readonly property: () => fc.IRawProperty<unknown>
 }
 
 function ofActs(anomaly: Anomaly): Named {
   const property = () =>
     fc.asyncProperty(arbitrary(anomaly), async (variant) => void (await live(anomaly, variant)))
-  return { number: anomaly.number, name: anomaly.name, property: property as Named['property'] }
+  return { number: anomaly.number, name: anomaly.name, property }
 }
 
 function special<T>(
@@ -35,8 +35,11 @@ function special<T>(
   variants: fc.Arbitrary<T>,
   liveThrough: (variant: T) => Promise<void> | void,
 ): Named {
-  const property = () => fc.asyncProperty(variants, async (variant) => await liveThrough(variant))
-  return { number, name, property: property as Named['property'] }
+  const property = () =>
+    fc.asyncProperty(variants, async (variant) => {
+      await liveThrough(variant)
+    })
+  return { number, name, property }
 }
 
 export const anomalies: readonly Named[] = [

@@ -22,7 +22,7 @@ const TRAIL = trailLane('system', 0)
 const others: readonly Act[] = [
   ({ people: { root, alice }, pick }) => [
     AUTHORITY,
-    inviteOp(`invite-${pick % 3}`, ['node', root, alice][pick % 3] as string, ROLES[pick % 4], pick > 7),
+    inviteOp(`invite-${pick % 3}`, ['node', root, alice][pick % 3], ROLES[pick % 4], pick > 7),
   ],
   ({ people: { alice }, pick }) => [
     AUTHORITY,

@@ -31,7 +31,7 @@ let broken = 0
 for (const anomaly of chosen) {
   const began = performance.now()
   let done = 0
-  let failure: fc.RunDetails<[unknown]> | undefined
+  let failure: fc.RunDetails<unknown> | undefined
   let seed = Number(values.seed)
   while (done < variants && !failure) {
     const numRuns = values.path === undefined ? Math.min(CHUNK, variants - done) : variants

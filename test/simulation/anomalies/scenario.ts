@@ -12,11 +12,11 @@ export interface Apart extends People {
   readonly b: Site
   readonly c: Site
   /** @returns the id of what was made last; fails where the site's own door refuses */
-  write(site: Site, lane: Lane, ...ops: readonly NewOp[]): Promise<string>
+  readonly write: (site: Site, lane: Lane, ...ops: readonly NewOp[]) => Promise<string>
   /** One site hears all that another holds. */
-  hear(site: Site, teller: Site): Promise<void>
+  readonly hear: (site: Site, teller: Site) => Promise<void>
   /** The links are back. */
-  meet(): Promise<Outcome>
+  readonly meet: () => Promise<Outcome>
 }
 
 /** The one story of an anomaly; random variants of it are in `anomalies.test.ts`. */

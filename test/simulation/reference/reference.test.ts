@@ -178,7 +178,9 @@ test('equals who remove each other both fall; a senior’s removal undoes a juni
   book.write(B, JOINED, [op('user.admin-set', { user: alice, admin: false }, bob)])
   const both = referenceState(book.entries)
   expect(
-    [alice, bob].map((id) => (row(both, 'users', id)?.['admin'] as { value: boolean }[])[0]?.value),
+    [alice, bob].map(
+      (id) => (row(both, 'users', id)?.['admin'] as { value: boolean }[] | undefined)?.[0]?.value,
+    ),
   ).toEqual([false, false])
 
   const senior = founded()

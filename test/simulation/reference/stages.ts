@@ -46,7 +46,8 @@ function inOrder(revocations: readonly Formed[], rank: (op: Formed) => number): 
     const rested = (op: Formed) => !left.some((other) => hasSeen(op, other.dot))
     const senior = (op: Formed) =>
       !left.some((other) => rank(other) < rank(op) && !hasSeen(other, op.dot) && !hasSeen(op, other.dot))
-    const free = left.find((op) => rested(op) && senior(op)) ?? (left.find(rested) as Formed)
+    const free = left.find((op) => rested(op) && senior(op)) ?? left.find(rested)
+    if (!free) throw new Error('what everybody had seen is in a circle')
     order.push(...left.splice(left.indexOf(free), 1))
   }
   return order
