@@ -10,7 +10,7 @@ import type { Journal } from '../journal/journal.ts'
 import { op } from '../journal/kinds.ts'
 import { drawNumbers } from '../journal/numbers.ts'
 import { AUTHORITY } from '../journal/op.ts'
-import { claimKey } from '../journal/reduce/users.ts'
+import { claimKey } from '../journal/names.ts'
 import { winner } from '../journal/register.ts'
 import type { UserRow } from '../journal/rows.ts'
 import type { Random } from '../runtime/random.ts'
@@ -144,7 +144,8 @@ export class Accounts {
     await this.#journal.commit(AUTHORITY, (tables) => {
       by.permit(tables)
       const row = living(tables, id)
-      if (isAdmin(row) === admin) return []
+      // Taking it is always put on record: a grant this node has not heard of would win against silence.
+      if (admin && isAdmin(row)) return []
       if (!admin) keepOneAdmin(tables, row, others)
       return [op('user.admin-set', { user: id, admin }, by.actor)]
     })

@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { type Readable, userByName } from '../journal/effective.ts'
-import { foldName } from '../journal/reduce/users.ts'
+import { foldName } from '../journal/names.ts'
 import type { UserRow } from '../journal/rows.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Random } from '../runtime/random.ts'

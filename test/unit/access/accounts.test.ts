@@ -122,6 +122,15 @@ describe('administrators', () => {
   })
 })
 
+test('taking a right is put on record where nobody is known to have it, and beats what was given elsewhere', async () => {
+  const carl = await user(node, 'carl')
+  const far = assemble(await sites.admit(node.site), sites)
+  await far.accounts.setAdmin(carl.id, true, NODE_ITSELF)
+  await node.accounts.setAdmin(carl.id, false, NODE_ITSELF)
+  await node.site.learn(far.site)
+  expect(node.accounts.byId(carl.id)?.admin).toBe(false)
+})
+
 test('a name two sites gave at once is one person’s; the other keeps their account under a longer name', async () => {
   const far = assemble(await sites.admit(node.site), sites)
   const [one, two] = [await user(node, 'olga'), await user(far, 'olga')]
