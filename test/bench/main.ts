@@ -6,12 +6,13 @@ import { heal } from './ledger/heal.ts'
 import { join } from './ledger/join.ts'
 import { type Kind, servePeer } from './ledger/peer.ts'
 import { restart, serveRestart } from './ledger/restart.ts'
+import { review } from './ledger/review.ts'
 import { spread } from './ledger/spread.ts'
 import { circumstances } from './place.ts'
 import type { Scale } from './scale.ts'
 
 const suites: Readonly<Record<string, Readonly<Record<string, (scale: Scale) => Promise<Figure[]>>>>> = {
-  ledger: { commit, spread, join, heal, restart, footprint },
+  ledger: { commit, spread, join, heal, restart, footprint, review },
 }
 
 /** What this file runs as in processes that a bench starts; see part.ts. */

@@ -142,7 +142,11 @@ test('a newcomer of ours takes in an evicted member’s history, in whatever ord
   await write(evicted, 3, 'theirs')
   const { blocks } = evicted
   await founder.journal.take(blocks, 'x')
-  const eviction = op('node.evicted', { node: evicted.identity.id }, 'node')
+  const eviction = op(
+    'node.evicted',
+    { node: evicted.identity.id, compromised: false, frontier: null, reason: 'gone' },
+    'node',
+  )
   await founder.journal.commit(AUTHORITY, () => [eviction])
   const authority = (await everything(founder)).filter((block) => !blocks.some((one) => same(one, block)))
 
