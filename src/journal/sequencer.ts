@@ -228,7 +228,7 @@ export class Sequencer {
     const lane = (this.#plans[0] as Plan).lane
     const feed = feedId(lane, node, this.#life)
     const before = this.feed(feed)
-    const past = this.#past(lane)
+    const past = withAll(before.seen, this.#past(lane))
     const at = { feed, seq: before.seq + 1, depth: 1 + this.#depthOf(past), time: clock.now() }
     const group = new Group(
       { ...at, seen: changed(before.seen, past), past, node, cluster },
@@ -338,6 +338,13 @@ function applyEntry(draft: Draft, entry: Entry, past: Frontier, known: Frontier)
     const dot = { feed, seq, index }
     reduce(draft, { ...one, id: opId(dot), dot, depth, time, past, author, cluster }, known)
   })
+}
+
+/** What an author has seen stays seen, also where a fork made everybody take it back. */
+function withAll(before: Frontier, now: Frontier): Frontier {
+  const past: Record<FeedId, number> = { ...now }
+  for (const [feed, seq] of Object.entries(before)) if ((past[feed] ?? 0) < seq) past[feed] = seq
+  return past
 }
 
 /** The components of `now` that differ from `before`. */

@@ -69,6 +69,8 @@ test('members that hold different histories of a node come to hold the same, and
   // Others have built on either history.
   await write(founder, 2, 'founder')
   await write(witness, 2, 'witness')
+  await founder.journal.commit(AUTHORITY, () => [user('by-founder')])
+  await witness.journal.commit(AUTHORITY, () => [user('by-witness')])
   const ships = [
     await guarded(plan, founder),
     await guarded(plan, witness),
@@ -89,6 +91,16 @@ test('members that hold different histories of a node come to hold the same, and
   }
   const [a, b] = ships
   await expect.poll(() => a.replication.peers().get(b.host.self)?.sync, { timeout: 10_000 }).toBe('in-sync')
+  // Everybody goes on: what was seen of the fork before is no hindrance.
+  for (const [n, ship] of ships.entries()) {
+    await ship.journal.commit(AUTHORITY, () => [user(`later-${n}`)])
+    await write(ship, 1, `later-${n}`)
+  }
+  await expect.poll(() => agree(...ships), { timeout: 10_000 }).toBe(true)
+  for (const ship of ships) {
+    expect(tagAt(ship, 'later-2-0')).toBeDefined()
+    expect(ship.journal.status().refused).not.toHaveProperty('CONTEXT_INVALID')
+  }
   // It is remembered: a node that starts again holds the same.
   await b.sink()
   const again = await openSite(plan, { identity: witness.identity, directory: witness.directory })
