@@ -8,8 +8,8 @@ import { scenario } from './scenario.ts'
 
 const [ONE, TWO] = DIGESTS
 
-function to(shop: string, actor: string, digest: (typeof DIGESTS)[number]) {
-  return op('tag.moved', { projectId: shop, path: 'app', tag: 'v1', digest }, actor)
+function to(shop: string, actor: string, digest: (typeof DIGESTS)[number], tag = 'v1') {
+  return op('tag.moved', { projectId: shop, path: 'app', tag, digest }, actor)
 }
 
 scenario(11, async ({ a, b, shop, root, write, hear, meet }) => {
@@ -37,14 +37,29 @@ scenario(12, async ({ a, b, shop, erin, write, meet }) => {
 })
 
 scenario(13, async ({ a, b, c, shop, carol, erin, write, hear, meet }) => {
-  const strict = { project: shop, mode: 'strict', home: NODES[0], frontier: {} } as const
-  await write(a, AUTHORITY, op('immutability.set', strict, carol))
-  await hear(b, a)
-  await hear(c, a)
-  const first = await write(a, CATALOG, to(shop, erin, ONE))
-  expect(await b.commit(CATALOG, to(shop, erin, TWO))).toBeUndefined()
-  const outcome = await meet()
-  expect(outcome.tables.get('tags', `${shop}/app\u0000v1`)?.values.map(({ id }) => id)).toEqual([first])
+  const rule = (mode: 'available' | 'strict', home: string | null) =>
+    op('immutability.set', { project: shop, mode, home, frontier: catalogAt(a) }, carol)
+  const everybodyHears = async () => {
+    await hear(b, a)
+    await hear(c, a)
+  }
+  await write(a, AUTHORITY, rule('available', null))
+  await everybodyHears()
+  const apart = [await write(a, CATALOG, to(shop, erin, ONE)), await write(b, CATALOG, to(shop, erin, TWO))]
+  const available = await meet()
+  const values = available.tables.get('tags', `${shop}/app\u0000v1`)?.values.map(({ id }) => id) ?? []
+  expect(values).toHaveLength(1)
+  const flagged = apart.filter(
+    (id) => available.tables.get('ineffective', `catalog/${id}`)?.reason === 'immutable',
+  )
+  expect([...flagged, ...values].sort()).toEqual(apart.sort())
+
+  await write(a, AUTHORITY, rule('strict', NODES[0]))
+  await everybodyHears()
+  expect(await b.commit(CATALOG, to(shop, erin, TWO, 'v2'))).toBeUndefined()
+  const first = await write(a, CATALOG, to(shop, erin, ONE, 'v2'))
+  const strict = await meet()
+  expect(strict.tables.get('tags', `${shop}/app\u0000v2`)?.values.map(({ id }) => id)).toEqual([first])
 })
 
 scenario(14, async ({ a, b, shop, carol, erin, write, hear, meet }) => {

@@ -7,6 +7,7 @@ import { catalogAt, DIGESTS } from './content.ts'
 import { HASH, NODES, recoveryOp, userOp } from './founding.ts'
 import { scenario } from './scenario.ts'
 import { liveWithJumps } from './times.ts'
+import type { Outcome } from './variant.ts'
 
 const [ONE, TWO] = DIGESTS
 const [A, B] = NODES
@@ -107,17 +108,20 @@ scenario(21, async ({ a, b, c, shop, erin, root, write, hear, meet }) => {
   await hear(c, b)
   // The other face of the same number: whoever holds the first takes no second, and holds the proof.
   expect(await c.take([{ ...face, ops: [{ ...userOp('other', 98, true, 'node'), version: 1 }] }])).toBe(0)
-  await write(
-    a,
-    AUTHORITY,
-    op('node.evicted', { node: B, compromised: true, frontier, reason: 'two faces' }, root),
-  )
-  const { tables } = await meet()
-  expect(tables.get('users', door)).toBeUndefined()
-  const kept = ['shared', 'face'].map(
-    (tag) => tables.get('tags', `${shop}/app\u0000${tag}`)?.values.length ?? 0,
-  )
-  expect(kept).toEqual([1, 0])
+  const evicts = (compromised: boolean) =>
+    op('node.evicted', { node: B, compromised, frontier: compromised ? frontier : null, reason: '' }, root)
+  const kept = ({ tables }: Outcome) =>
+    ['shared', 'face'].filter((tag) => tables.get('tags', `${shop}/app\u0000${tag}`) !== undefined)
+  // Gracefully: no decision of it that was not known counts, and what it acknowledged as pushed stays.
+  await write(a, AUTHORITY, evicts(false))
+  const graceful = await meet()
+  expect(graceful.tables.get('users', door)).toBeUndefined()
+  expect(kept(graceful)).toEqual(['shared', 'face'])
+  // Compromised: what lies beyond the frontier goes, pushes too, and is listed.
+  await write(c, AUTHORITY, evicts(true))
+  const compromised = await meet()
+  expect(kept(compromised)).toEqual(['shared'])
+  expect(compromised.ops.map((one) => compromised.ineffective(one)?.reason)).toContain('evicted')
 })
 
 scenario(22, async ({ a, b, c, root, alice, write, hear, meet }) => {
