@@ -154,7 +154,8 @@ export class CatchUp implements Startable {
 
   /** Compares with those not heard from for longest. */
   #round(): void {
-    const { network, facts, random } = this.#parts
+    const { network, facts, random, journal } = this.#parts
+    journal.resumeReviews()
     const due = network
       .connected()
       .map((peer) => ({ peer, sinceMs: facts.sinceMs(peer) }))

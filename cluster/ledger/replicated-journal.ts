@@ -41,6 +41,8 @@ export interface ReplicatedJournalParts {
   readonly blobs?: Pick<BlobStore, 'open'> | undefined
   /** Whole months for which the trail is kept. */
   readonly trailMonths?: number
+  /** Rows kept decoded in memory, where the default is too many. */
+  readonly cachedRows?: number
 }
 
 /** What an operator may want to know of the ledger beside the tables. */
@@ -91,6 +93,7 @@ export class ReplicatedJournal implements Journal {
     blobs,
     life = FIRST_LIFE,
     trailMonths = TRAIL_MONTHS_DEFAULT,
+    cachedRows,
   }: ReplicatedJournalParts) {
     this.node = node
     this.cluster = clusterId
@@ -115,6 +118,7 @@ export class ReplicatedJournal implements Journal {
       log: format.ownLog({ store, cluster: clusterId, onAppended }),
       archive,
       life,
+      ...(cachedRows !== undefined && { cachedRows }),
       excused: (feed) => this.#forks.has(feed),
     })
     this.#installer = new LaneInstaller({
@@ -206,6 +210,11 @@ export class ReplicatedJournal implements Journal {
   /** Something applied waits to be decided again: until then the state hash is of no lasting state. */
   get isReviewing(): boolean {
     return this.#sequencer.isReviewing
+  }
+
+  /** Tries again what was to be decided again and could not be written. */
+  resumeReviews(): void {
+    this.#sequencer.resumeReviews()
   }
 
   /** Everything that was to be decided again has been. */

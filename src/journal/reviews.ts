@@ -56,6 +56,11 @@ export class Reviews {
     this.#wake()
   }
 
+  /** Goes on with what waits, where a store that would not be written has stopped it. */
+  resume(): void {
+    this.#wake()
+  }
+
   /** Nothing waits to be decided again. */
   get idle(): boolean {
     return this.#waiting.size === 0
@@ -73,7 +78,7 @@ export class Reviews {
   #wake(): void {
     if (this.#stopped || this.#waiting.size === 0) return
     this.#running ??= this.#run()
-    // Whatever stood in the way, the row stays: the next change or start tries again.
+    // Whatever stood in the way, the row stays: the next change, `resume` or start tries again.
     this.#running.catch(() => {})
   }
 
@@ -83,8 +88,7 @@ export class Reviews {
     try {
       while (!this.#stopped && this.#waiting.size > 0) {
         // Rights before content: what a node pushed is decided by what became of its membership.
-        const keys = [...this.#waiting]
-        const key = keys.find(isRight) ?? (keys[0] as string)
+        const key = this.#waiting.values().find(isRight) ?? (this.#waiting.values().next().value as string)
         if (isRight(key)) await this.#right(key)
         else await this.#content(key)
       }

@@ -116,6 +116,11 @@ export class Sequencer {
     await this.#reviews.settled()
   }
 
+  /** Tries again what was to be decided again and could not be written. */
+  resumeReviews(): void {
+    this.#reviews.resume()
+  }
+
   /** Whether something applied here waits to be decided again. */
   get isReviewing(): boolean {
     return !this.#reviews.idle

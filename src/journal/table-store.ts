@@ -134,7 +134,7 @@ export class TableStore implements Tables {
     const cached: [string, Cached][] = []
     const sums = new Map<LaneFamily, bigint>()
     const add = (family: LaneFamily, amount: bigint) =>
-      sums.set(family, (sums.get(family) ?? (this.#hashes.get(family) as bigint)) + amount)
+      sums.set(family, (sums.get(family) ?? this.#hashes.get(family) ?? 0n) + amount)
     for (const [at, { table, key, row }] of draft.changes) {
       const family = familyOfRow(table, key)
       const before = family ? this.#hashAt(at, table, key) : undefined

@@ -55,7 +55,7 @@ export class Site implements Journal {
     const held = this.held
     const archive = {
       async *read(feed: string, from: number) {
-        for (const entry of [...held]) if (feedOf(entry) === feed && entry.seq >= from) yield entry
+        for (const entry of held) if (feedOf(entry) === feed && entry.seq >= from) yield entry
       },
       base: async () => undefined,
     }

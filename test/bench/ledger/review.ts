@@ -87,9 +87,9 @@ async function* since({ journal }: Member, before: Readonly<Record<string, numbe
 /** Somebody writes a small op every 10 ms while `task` runs; what each waited. */
 async function whileBusy(tags: TagWriter, name: string, task: () => Promise<void>): Promise<number[]> {
   const samples: number[] = []
-  let done = false
+  const over = new AbortController()
   const writing = (async () => {
-    for (let n = 0; !done; n++) {
+    for (let n = 0; !over.signal.aborted; n++) {
       const startedAt = performance.now()
       await tags.put(`${name}-${n}`)
       samples.push(performance.now() - startedAt)
@@ -97,7 +97,7 @@ async function whileBusy(tags: TagWriter, name: string, task: () => Promise<void
     }
   })()
   await task()
-  done = true
+  over.abort()
   await writing
   return samples
 }

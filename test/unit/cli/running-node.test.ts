@@ -135,7 +135,7 @@ describe('who belongs', () => {
     const { code, out, err } = await cli.type('recover admin', { input: `${text}\nGeheim1234` })
     expect([code, err]).toEqual([0, ''])
     expect(JSON.stringify(api.changes) + out).not.toContain(text.slice(20, 40))
-    const { signature } = api.changes[1]?.body as { signature: string }
+    const { signature } = (api.changes[1] as { body: { signature: string } }).body
     const { cluster, user, password_hash: passwordHash, epoch } = CHALLENGE
     const key = createPublicKey({
       key: { kty: 'OKP', crv: 'Ed25519', x: Buffer.from(publicKey).toString('base64url') },
