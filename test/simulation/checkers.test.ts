@@ -65,14 +65,15 @@ describe('the order of entries', () => {
   })
 
   test('a node that knows less than it did is seen', () => {
-    expect(stepBack(after(entry(1)), { [FEED]: 1 })).toBeUndefined()
-    expect(stepBack(after(entry(1), entry(2)), { [FEED]: 1 })).toContain('up to 2')
+    expect(stepBack(after(entry(1)), { [FEED]: 1 }, never)).toBeUndefined()
+    expect(stepBack(after(entry(1), entry(2)), { [FEED]: 1 }, never)).toContain('up to 2')
   })
 })
 
 describe('rights', () => {
   const tables = (rows: Record<string, unknown>) => ({
     get: (table: string, key: string) => rows[`${table}/${key}`] as never,
+    has: () => true,
   })
   const op = (id: string, kind: string, body: object, seq: number, past = {}): Op => {
     const dot = { feed: `authority@${id}`, seq, index: 0 }

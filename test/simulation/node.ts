@@ -1,11 +1,17 @@
+import { ForkWarden } from '../../cluster/ledger/fork-warden.ts'
+import { Incarnation } from '../../cluster/ledger/incarnation.ts'
 import { ReplicatedJournal } from '../../cluster/ledger/replicated-journal.ts'
 import { Replication } from '../../cluster/ledger/replication.ts'
+import { MemberActs } from '../../cluster/membership/member-acts.ts'
 import type { Member } from '../../cluster/membership/roster.ts'
 import { SeededRoster } from '../../cluster/membership/seeded-roster.ts'
 import { TableRoster } from '../../cluster/membership/table-roster.ts'
+import { NODE_ITSELF } from '../../src/access/principal.ts'
 import type { Journal } from '../../src/journal/journal.ts'
+import { op } from '../../src/journal/kinds.ts'
 import type { Entry, Lane, NewOp } from '../../src/journal/op.ts'
 import type { Logger } from '../../src/runtime/logger.ts'
+import type { Random } from '../../src/runtime/random.ts'
 import type { Startable } from '../../src/runtime/startable.ts'
 import { SimDisk } from './disk.ts'
 import { type Doors, openDoors } from './doors.ts'
@@ -25,6 +31,8 @@ export interface Witness {
   applied(node: SimNode, entries: readonly Entry[]): void
   /** A caller was told that these ops are recorded. */
   acknowledged(node: SimNode, lane: Lane, ids: readonly string[]): void
+  /** It puts another out by itself: that one signed two histories. */
+  putOut(node: SimNode, other: string): void
   /** The node itself says that something is wrong which never may be. */
   complained(node: SimNode, message: string): void
 }
@@ -41,6 +49,12 @@ export interface NodeParts {
   readonly seeds: readonly Member[]
 }
 
+/** The product keeps its present life in a file beside the records; a backup holds both. */
+const LIFE_KEY = 'simulation/life'
+
+/** A simulated cluster has some hundred rows; making room for more at every start takes longer than the run. */
+const CACHED_ROWS = 512
+
 /** The parts of one life, from boot to crash. */
 interface Running {
   readonly life: Life
@@ -48,6 +62,7 @@ interface Running {
   readonly roster: SeededRoster
   readonly network: SimNetwork
   readonly replication: Replication
+  readonly acts: MemberActs
   readonly doors: Doors
   readonly parts: readonly Startable[]
 }
@@ -87,6 +102,7 @@ export class SimNode {
     const { id, clusterId, world, wire, keys, witness } = this.#parts
     const life: Life = { alive: true }
     const store = this.disk.open(life)
+    const incarnation = store.get(LIFE_KEY)
     const log = this.#log(witness)
     const random = world.random.fork()
     const timers = new SimTimers(world, life, this.name)
@@ -98,20 +114,36 @@ export class SimNode {
       clusterId,
       clock,
       log,
+      cachedRows: CACHED_ROWS,
+      ...(incarnation && { life: Buffer.from(incarnation).toString('latin1') }),
     })
     const tables = new TableRoster(journal, { clock, timers })
     const roster = new SeededRoster(tables, id, this.#parts.seeds)
     const network = new SimNetwork(id, wire, roster, life)
     const replication = new Replication({ journal, network, roster, clock, timers, random, log })
     const doors = openDoors(this.#recorded(journal), random)
+    const acts = new MemberActs({ journal, rotation: rotation(random) })
+    const onCompared: Replication['onCompared'] = (listener) => replication.onCompared(listener)
+    const common = { journal, network, roster, onCompared, clock, timers, random, log }
+    const forkWarden = new ForkWarden({
+      ...common,
+      putOut: async (node, reason) => {
+        witness.putOut(this, node)
+        await acts.evict(node, { compromised: true, acceptUntil: 'now', reason }, NODE_ITSELF)
+      },
+    })
+    const keep = (name: string) =>
+      store.write([{ type: 'put', key: LIFE_KEY, value: Buffer.from(name, 'latin1') }])
+    const lives = new Incarnation({ ...common, keep })
     this.#running = {
       life,
       journal,
       roster,
       network,
       replication,
+      acts,
       doors,
-      parts: [tables, network, replication],
+      parts: [tables, lives, network, replication, forkWarden],
     }
     await journal.open()
     // Power may go again while it starts.
@@ -122,7 +154,7 @@ export class SimNode {
     journal.onEntries((entries) => witness.applied(this, entries))
     tables.onChange(() => {
       const state = tables.get(id)?.state
-      if (state !== undefined && state !== 'member') this.#retire()
+      if (state === 'left' || state === 'evicted') this.#retire()
     })
     for (const part of this.#running.parts) await part.start()
     await this.#firstCatchUp(tables)
@@ -192,5 +224,15 @@ export class SimNode {
       child: () => log,
     }
     return log
+  }
+}
+
+/** A new network key for each eviction; that it opens nothing here is no matter, for links ask the roster. */
+function rotation(random: Random): ConstructorParameters<typeof MemberActs>[0]['rotation'] {
+  return {
+    prepare: () => {
+      const name = Buffer.from(random.bytes(8)).toString('hex')
+      return { name, record: (_, actor) => op('network.key-rotated', { key: name, sealed: {} }, actor) }
+    },
   }
 }

@@ -1,10 +1,11 @@
 import { blockKey, decodeBlock } from '../../cluster/ledger/layout.ts'
-import { type Entry, type FeedId, feedOf, type Lane, opId } from '../../src/journal/op.ts'
+import type { ReplicatedJournal } from '../../cluster/ledger/replicated-journal.ts'
+import { type Entry, type FeedId, feedOf, type Lane, opId, parseFeedId } from '../../src/journal/op.ts'
 import { type Acknowledged, lostAcknowledged } from './checkers/acknowledged.ts'
 import { disagreement, notConverged, type Standing } from './checkers/agreement.ts'
 import { administrators, brokenChain, stateHashOf } from './checkers/disk-state.ts'
 import { outOfOrder, stepBack } from './checkers/order.ts'
-import { Rights } from './checkers/rights.ts'
+import { type Held, Rights } from './checkers/rights.ts'
 import { SignedBlocks } from './checkers/signed-blocks.ts'
 import type { SimNode, Witness } from './node.ts'
 import { Past } from './past.ts'
@@ -58,7 +59,11 @@ export class Oracle implements Witness {
     if (!journal) return
     const book = this.#book(node)
     const frontier = journal.frontier()
-    this.#hold('I13 a node never knows less than it did', node, stepBack(book.past, frontier))
+    this.#hold(
+      'I13 a node never knows less than it did',
+      node,
+      stepBack(book.past, frontier, (feed) => this.signedBlocks.forked.has(feed)),
+    )
     this.#holdAcknowledged(node, book)
     // What a crash left on disk though nobody had been told of it yet.
     const ranges = Object.entries(frontier)
@@ -69,11 +74,7 @@ export class Oracle implements Witness {
       if (block.entry.author === node.id) this.#register(bytes)
       this.#apply(node, book, block.entry)
     }
-    this.#hold(
-      'I4 a revocation beats what had not seen it',
-      node,
-      book.rights.violation(journal.tables, true),
-    )
+    this.#hold('I4 a revocation beats what had not seen it', node, book.rights.violation(held(journal), true))
   }
 
   signed(node: SimNode, bytes: Uint8Array): void {
@@ -91,7 +92,7 @@ export class Oracle implements Witness {
     for (const entry of entries) this.#apply(node, book, entry)
     const { journal } = node
     if (journal) {
-      this.#hold('I4 a revocation beats what had not seen it', node, book.rights.violation(journal.tables))
+      this.#hold('I4 a revocation beats what had not seen it', node, book.rights.violation(held(journal)))
     }
   }
 
@@ -110,6 +111,13 @@ export class Oracle implements Witness {
         node,
         `the op ${first} was acknowledged and never written`,
       )
+  }
+
+  putOut(node: SimNode, other: string): void {
+    this.excused.add(other)
+    this.#world.note(`${node.name} puts out ${other}`)
+    const isForked = [...this.signedBlocks.forked].some((feed) => parseFeedId(feed).author === other)
+    if (!isForked) this.#hold('I7 nobody is put out for nothing', node, `${other} never signed two histories`)
   }
 
   complained(node: SimNode, message: string): void {
@@ -143,7 +151,7 @@ export class Oracle implements Witness {
       if (!journal) continue
       const { rows } = node.disk
       const claimed = journal.stateHash()
-      this.#holdAcknowledgedEverywhere(node)
+      this.#holdAcknowledgedEverywhere(node, nodes)
       if (stateHashOf(rows) !== claimed) {
         this.#hold('I3 the state hash is that of the rows', node, `it claims ${claimed}`)
       }
@@ -153,7 +161,7 @@ export class Oracle implements Witness {
         node,
         await brokenChain(rows, frontier, this.#keys, this.#cluster),
       )
-      const wrong = this.#book(node).rights.violation(journal.tables, true)
+      const wrong = this.#book(node).rights.violation(held(journal), true)
       this.#hold('I4 a revocation beats what had not seen it', node, wrong)
       if (administrators(rows).length === 0)
         this.#hold('I12 at least one administrator', node, 'there is none')
@@ -180,13 +188,16 @@ export class Oracle implements Witness {
   }
 
   #holdAcknowledged(node: SimNode, book: Book): void {
-    const lost = lostAcknowledged(book.acknowledged, (feed, seq) => hashHeld(node, feed, seq))
+    // What lies behind a fork counts nowhere, whoever signed both.
+    const sound = book.acknowledged.filter(({ feed }) => !this.signedBlocks.forked.has(feed))
+    const lost = lostAcknowledged(sound, (feed, seq) => hashHeld(node, feed, seq))
     this.#hold('I1 what was acknowledged is there after any crash', node, lost)
   }
 
-  #holdAcknowledgedEverywhere(node: SimNode): void {
-    for (const [author, { acknowledged }] of this.#books) {
-      if (this.excused.has(author)) continue
+  #holdAcknowledgedEverywhere(node: SimNode, members: readonly SimNode[]): void {
+    for (const { id } of members) {
+      const { acknowledged } = this.#books.get(id) ?? { acknowledged: [] }
+      if (this.excused.has(id)) continue
       const sound = acknowledged.filter(({ feed }) => !this.signedBlocks.forked.has(feed))
       const lost = lostAcknowledged(sound, (feed, seq) => hashHeld(node, feed, seq))
       this.#hold('I1 what was acknowledged is everywhere in the end', node, lost)
@@ -216,6 +227,15 @@ export class Oracle implements Witness {
   #hold(promise: string, node: SimNode | undefined, wrong: string | undefined): void {
     if (wrong === undefined || node?.hostile) return
     this.#world.fail(promise, node ? `${node.name}: ${wrong}` : wrong)
+  }
+}
+
+/** The tables, and which entries they are made of. */
+function held(journal: ReplicatedJournal): Held {
+  const frontier = journal.frontier()
+  return {
+    get: (table, key) => journal.tables.get(table, key),
+    has: ({ feed, seq }) => (frontier[feed] ?? 0) >= seq,
   }
 }
 

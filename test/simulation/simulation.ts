@@ -1,5 +1,6 @@
 import { PARKED_BLOCKS_MAX, PARKED_BYTES_MAX } from '../../cluster/limits.ts'
 import type { Member } from '../../cluster/membership/roster.ts'
+import { NODE_ITSELF } from '../../src/access/principal.ts'
 import { isFault } from '../../src/errors.ts'
 import { clusterIdOf, foundingOps, writeGenesis } from '../../src/journal/genesis.ts'
 import { op } from '../../src/journal/kinds.ts'
@@ -164,7 +165,7 @@ export class Simulation {
   /** All faults end; within a bounded time everybody agrees, and every promise has been kept. */
   async #settle(): Promise<void> {
     const world = this.#world
-    const members = () => this.#nodes.filter((node) => this.#counts(node))
+    const members = () => this.#members()
     const untilMs = world.nowMs + CONVERGED_MS_MAX
     this.#nemesis.healAll(this.#nodes)
     let wait: string | undefined = 'not looked at yet'
@@ -173,7 +174,7 @@ export class Simulation {
       world.schedule(CHECK_EVERY_MS, 'look', () => {})
       await world.run(() => world.nowMs >= lookMs)
       // A fault that was under way may have crashed a node again.
-      if (members().some(({ up }) => !up)) this.#nemesis.healAll(this.#nodes)
+      if (this.#nodes.some(({ up, gone }) => !up && !gone)) this.#nemesis.healAll(this.#nodes)
       else wait = this.#oracle.notYet(members())
     }
     if (wait !== undefined) world.fail('I10 nodes agree soon after all faults are over', wait)
@@ -186,10 +187,16 @@ export class Simulation {
     }
   }
 
-  /** Whom the cluster owes something: who lies, or was thrown out and may not have heard of it, is left alone. */
-  #counts({ id, gone, hostile }: SimNode): boolean {
-    const state = this.#nodes[0]?.journal?.tables.get('nodes', id)?.state
-    return !gone && !hostile && (state === undefined || state === 'member')
+  /**
+   * Whom the cluster owes something: who lies, or was thrown out and may not have heard of it, is left alone. Asked
+   * of the node that most call a member, for any may have been put out that went back to an old disk.
+   */
+  #members(): SimNode[] {
+    const honest = this.#nodes.filter(({ gone, hostile }) => !gone && !hostile)
+    const calls = (one: SimNode, { id }: SimNode) => one.journal?.tables.get('nodes', id)?.state === 'member'
+    const votes = (node: SimNode) => honest.filter((one) => calls(one, node)).length
+    const [pivot] = [...honest].sort((a, b) => votes(b) - votes(a))
+    return pivot ? honest.filter((node) => node === pivot || calls(pivot, node)) : []
   }
 
   #ask(): void {
@@ -239,15 +246,9 @@ export class Simulation {
       if (other === this.#nodes[0] || other === node || this.#sponsors.has(other)) return
       this.#world.note(`${node.name} evicts ${other.name}`)
       this.#oracle.excused.add(other.id)
-      node.journal
-        ?.commit(AUTHORITY, () => [
-          op(
-            'node.evicted',
-            { node: other.id, compromised: random.chance(0.3), frontier: null, reason: '' },
-            'node',
-          ),
-        ])
-        .catch(ignore)
+      const compromised = random.chance(0.3)
+      const acceptUntil = compromised || random.chance(0.2) ? 'now' : null
+      node.up?.acts.evict(other.id, { compromised, acceptUntil, reason: '' }, NODE_ITSELF).catch(ignore)
     }
   }
 

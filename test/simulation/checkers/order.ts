@@ -13,7 +13,8 @@ export function outOfOrder(
 ): string | undefined {
   const feed = feedOf(entry)
   const have = before.seqs.get(feed) ?? 0
-  if (entry.seq !== have + 1) return `${feed}/${entry.seq} was applied after ${have}`
+  // Of a forked feed entries are taken back, and what was seen of them is nowhere.
+  if (entry.seq !== have + 1 && !isForked(feed)) return `${feed}/${entry.seq} was applied after ${have}`
   let blind = isForked(feed)
   for (const [other, seq] of Object.entries(entry.seen)) {
     if (isForked(other)) blind = true
@@ -29,8 +30,13 @@ export function outOfOrder(
 }
 
 /** I13: a node never knows less than it did. */
-export function stepBack(before: Past, now: Readonly<Record<FeedId, number>>): string | undefined {
+export function stepBack(
+  before: Past,
+  now: Readonly<Record<FeedId, number>>,
+  isForked: (feed: FeedId) => boolean,
+): string | undefined {
   for (const [feed, seq] of before.seqs) {
+    if (isForked(feed)) continue
     if ((now[feed] ?? 0) < seq) return `${feed} was known up to ${seq} and is now up to ${now[feed] ?? 0}`
   }
   return undefined

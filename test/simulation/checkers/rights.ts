@@ -1,5 +1,10 @@
 import { isAdmin, membershipOf, type Readable } from '../../../src/journal/effective.ts'
-import { hasSeen, type Op } from '../../../src/journal/op.ts'
+import { type Dot, hasSeen, type Op } from '../../../src/journal/op.ts'
+
+/** The tables of a node, and which entries they are made of. */
+export interface Held extends Readable {
+  has(dot: Dot): boolean
+}
 
 interface Marks {
   readonly given: Op[]
@@ -41,7 +46,7 @@ export class Rights {
   }
 
   /** What is wrong among the rights that were touched since it was last asked; all of them with `all`. */
-  violation(tables: Readable, all = false): string | undefined {
+  violation(tables: Held, all = false): string | undefined {
     const touched = all ? [...this.#members.keys(), ...this.#admins.keys()] : [...this.#touched]
     this.#touched = new Set()
     for (const key of touched) {
@@ -58,7 +63,7 @@ export class Rights {
     this.#touched.add(key)
   }
 
-  #member(key: string, tables: Readable): string | undefined {
+  #member(key: string, tables: Held): string | undefined {
     const [project = '', user = ''] = key.split('/')
     const membership = membershipOf(tables, project, user)
     if (!membership) return undefined
@@ -67,7 +72,7 @@ export class Rights {
     return `${user} still has role ${membership.role} in ${project} though it was revoked: ${marks}`
   }
 
-  #admin(user: string, tables: Readable): string | undefined {
+  #admin(user: string, tables: Held): string | undefined {
     const row = tables.get('users', user)
     if (!row || !isAdmin(row)) return undefined
     const deletion = this.#deleted.get(user)
@@ -78,7 +83,7 @@ export class Rights {
 }
 
 /** A grant counts only if its author had seen every revocation. */
-function livingGrants(marks: Marks | undefined, tables: Readable): number {
+function livingGrants(marks: Marks | undefined, tables: Held): number {
   const taken = (marks?.taken ?? []).filter((op) => isEffective(op, tables))
   return (marks?.given ?? []).filter(
     (gift) => isEffective(gift, tables) && taken.every((loss) => hasSeen(gift, loss.dot)),
@@ -86,19 +91,19 @@ function livingGrants(marks: Marks | undefined, tables: Readable): number {
 }
 
 /** Every taking was seen by somebody who gave it back. */
-function isRightful(marks: Marks | undefined, tables: Readable): boolean {
+function isRightful(marks: Marks | undefined, tables: Held): boolean {
   if (!marks) return false
   const taken = marks.taken.filter((op) => isEffective(op, tables))
   const given = marks.given.filter((op) => isEffective(op, tables))
   return given.length > 0 && taken.every((loss) => given.some((gift) => hasSeen(gift, loss.dot)))
 }
 
-function told(marks: Marks | undefined, tables: Readable): string {
+function told(marks: Marks | undefined, tables: Held): string {
   const one = (op: Op) =>
     `${op.id} ${op.kind} at ${op.dot.feed.slice(-6)}/${op.dot.seq} depth ${op.depth}${isEffective(op, tables) ? '' : ' (ineffective)'}`
   return `given by ${marks?.given.map(one).join(', ')}; taken by ${marks?.taken.map(one).join(', ')}`
 }
 
-function isEffective(op: Op, tables: Readable): boolean {
-  return tables.get('ineffective', `authority/${op.id}`)?.outcome !== 'refused'
+function isEffective(op: Op, tables: Held): boolean {
+  return tables.has(op.dot) && tables.get('ineffective', `authority/${op.id}`)?.outcome !== 'refused'
 }

@@ -44,7 +44,8 @@ export class SimTimers implements Timers {
   }
 
   after(ms: number, task: () => void): () => void {
-    return this.#world.schedule(ms, `${this.#owner} timer`, () => {
+    // As Node has it: whole milliseconds, one at least. Without, a wait for what rounding left over never ends.
+    return this.#world.schedule(Math.max(1, Math.trunc(ms)), `${this.#owner} timer`, () => {
       if (this.#life.alive) task()
     })
   }
