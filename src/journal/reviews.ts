@@ -88,7 +88,8 @@ export class Reviews {
     try {
       while (!this.#stopped && this.#waiting.size > 0) {
         // Rights before content: what a node pushed is decided by what became of its membership.
-        const key = this.#waiting.values().find(isRight) ?? (this.#waiting.values().next().value as string)
+        const keys = [...this.#waiting]
+        const key = keys.find(isRight) ?? (keys[0] as string)
         if (isRight(key)) await this.#right(key)
         else await this.#content(key)
       }

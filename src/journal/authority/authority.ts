@@ -12,6 +12,7 @@ import {
   comesLast,
   decideStage,
   membersOf,
+  type Occasion,
   type Stage,
   sparesLast,
   stageOf,
@@ -77,7 +78,7 @@ function settle(draft: Draft, op: HistoryOp, entities: readonly string[], known:
   if (stage && takesSomething(draft, op)) {
     const last = comesLast(draft, stage, op)
     enlist(draft, stage, entities[0] as string, op)
-    if (!last) return restage(draft, stage)
+    if (!last) return restage(draft, stage, 'grown')
     const refused = judge(at, op) ?? (stage === 'cluster' ? spared(draft, op) : null)
     decide(draft, entities, op.id, refused)
     if (!refused) reviewUnlessSeen(draft, op, known)
@@ -117,14 +118,14 @@ function entitle(draft: Draft, right: Right): void {
       draft.put('stages', 'cluster', { ...row, administrators })
     }
     // Whoever was spared as the last may not be the last any more.
-    if (row.spared > 0 && (grants.length > 1 || revocations.length === 0)) restage(draft, 'cluster')
+    if (row.spared > 0) restage(draft, 'cluster', 'changed')
   }
   if (grants.length !== 1 || revocations.length === 0) return
   const [first] = revocations
   const stage = first && stageOf(first)
   if (!stage) return
   for (const one of revocations) enlist(draft, stage, entity, one)
-  restage(draft, stage)
+  restage(draft, stage, 'changed')
 }
 
 /** Two admissions by one invite: the first has it, whichever came first here. */
@@ -138,7 +139,7 @@ function displaceRivals(draft: Draft, op: HistoryOp): void {
     const refused = judge(at, other) ?? displacement(draft, other, (one) => one.refused === null)
     if (!decide(draft, entitiesOf(other), other.id, refused)) continue
     for (const entity of entitiesOf(other)) refresh(draft, entity)
-    restage(draft, 'cluster')
+    restage(draft, 'cluster', 'changed')
     for (const right of givenBy(other)) review(draft, right)
   }
 }
@@ -152,11 +153,12 @@ function enlist(draft: Draft, stage: Stage, entity: string, { id, dot }: History
 }
 
 /** Decides a stage anew; what changes by it is made anew, and those who rest on it are to be reviewed. */
-export function restage(draft: Draft, stage: Stage): void {
-  const verdicts = decideStage(draft, stage, standing(draft))
+export function restage(draft: Draft, stage: Stage, occasion: Occasion): void {
+  const verdicts = decideStage(draft, stage, standing(draft), occasion)
   let spared = 0
   for (const [op, refused] of verdicts) {
     if (refused?.reason === 'last-admin') spared += 1
+    if (refused === op.refused) continue
     const entities = entitiesOf(op)
     if (!decide(draft, entities, op.id, refused)) continue
     for (const entity of entities) refresh(draft, entity)

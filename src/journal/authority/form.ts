@@ -36,7 +36,7 @@ const rules: { readonly [K in KindName]?: Rule<K> } = {
   'node.admitted': (tables, op, { node, invite }) =>
     invite === null
       ? founderOf(tables) === node && op.author === node && !sawAdmission(tables, op, node)
-      : saw(tables, op, inviteEntity(op.author, invite), 'invite.created'),
+      : saw(tables, op, inviteEntity(op.author, invite), 'invite.created') && !sawEnd(tables, op, node),
   'node.approved': (tables, op) => admissionsApproved(tables, op).length > 0,
   'node.renewed': (tables, op, { node }) => sawAdmission(tables, op, node),
   'node.evicted': (tables, op, { node, compromised, frontier }) =>
@@ -86,6 +86,12 @@ const sawProject = (tables: Readable, op: Op, project: string) =>
   saw(tables, op, `project:${project}`, 'project.created')
 const sawAdmission = (tables: Readable, op: Op, node: string) =>
   saw(tables, op, `node:${node}`, 'node.admitted')
+
+/** Whoever was put out, or left, does not come back by the same key. */
+function sawEnd(tables: Readable, op: Op, node: string): boolean {
+  const entity = `node:${node}`
+  return saw(tables, op, entity, 'node.evicted') || saw(tables, op, entity, 'node.left')
+}
 
 function genesisOf(tables: Readable) {
   const [founded] = historyOf(tables, 'cluster')

@@ -95,7 +95,8 @@ export function needsOf(tables: Readable, op: Op): readonly Need[] {
   if (op.actor !== NODE) needs.push(supports(tables, op, accountRight(op.actor)))
   if (!OWN.has(op.kind)) needs.push(op.actor === NODE ? membership(tables, op) : power(tables, op))
   // Or an invite that a removed administrator made behind everybody's back would still let a node in.
-  if (admission?.invite) needs.push(supports(tables, op, inviteRight(inviteEntity(op.author, admission.invite))))
+  if (admission?.invite)
+    needs.push(supports(tables, op, inviteRight(inviteEntity(op.author, admission.invite))))
   return needs
 }
 

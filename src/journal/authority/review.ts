@@ -34,7 +34,7 @@ export function reviewDependents(draft: Draft, dependents: readonly Dependent[])
     for (const entity of entitiesOf(op)) refresh(draft, entity)
     for (const right of givenBy(op)) review(draft, right)
   }
-  for (const stage of stages) restage(draft, stage)
+  for (const stage of stages) restage(draft, stage, 'changed')
 }
 
 /** A right whose dependents wait to be reviewed: the key of `reviews`; what is not of that form is the content's. */

@@ -47,19 +47,27 @@ export function comesLast(tables: Readable, stage: Stage, op: HistoryOp): boolea
   )
 }
 
+/** Why a stage is decided anew. */
+export type Occasion =
+  /** One more of its own: what all later ones had seen stays as it was decided. */
+  | 'grown'
+  /** Something it rests on is another. */
+  | 'changed'
+
 /**
- * Decides a whole stage anew.
+ * Decides a stage anew.
  * @param given refusals that stand, for what is no member of this stage
- * @returns the refusal of every member that is not settled, null where it counts
+ * @returns the refusal of every member, null where it counts
  */
 export function decideStage(
   tables: Readable,
   stage: Stage,
   given: Standing,
+  occasion: Occasion,
 ): ReadonlyMap<HistoryOp, Refused | null> {
   const members = membersOf(tables, stage).sort(byDepthThenId)
-  const settled = settledOf(members)
-  const verdicts = new Map<HistoryOp, Refused | null>()
+  const settled = occasion === 'grown' ? settledOf(members) : 0
+  const verdicts = new Map(members.slice(0, settled).map((op) => [op, op.refused]))
   const counting = new Set(members.slice(0, settled).flatMap(({ id, refused }) => (refused ? [] : [id])))
   const ids = new Set(members.map(({ id }) => id))
   const at = working(tables, stage, given, ids, counting)

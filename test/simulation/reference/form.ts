@@ -62,6 +62,10 @@ function madeBy(op: Formed): string | undefined {
       return `invite:${op.body.invite}`
     case 'node.admitted':
       return `node:${op.body.node}`
+    case 'node.evicted':
+      return `end:${op.body.node}`
+    case 'node.left':
+      return `end:${op.author}`
     default:
       return undefined
   }
@@ -123,7 +127,7 @@ function fits(op: Formed, made: Made): boolean {
     case 'node.admitted':
       return op.body.invite === null
         ? isFounding(op, made) && made.seenBy(op, `node:${op.author}`).length === 0
-        : made.inviteOf(op) !== undefined
+        : made.inviteOf(op) !== undefined && made.seenBy(op, `end:${op.body.node}`).length === 0
     case 'invite.created':
     case 'invite.withdrawn': {
       const own = made.seenBy(op, `invite:${op.body.invite}`).some(({ author }) => author === op.author)
