@@ -7,7 +7,7 @@ import { type Progress, replay } from './replay.ts'
 import type { Draft, TableStore } from './table-store.ts'
 
 /** Dependents decided between two groups: some milliseconds at most, so that nobody waits for a review to end. */
-const DEPENDENTS_PER_SLICE = 256
+const DEPENDENTS_PER_SLICE = 512
 /** Of what was written while a lane was read, as much may be left to be read with writers waiting. */
 const TAIL_ENTRIES_MAX = 1_000
 
@@ -108,7 +108,7 @@ export class Reviews {
       const options = { prefix, limit: DEPENDENTS_PER_SLICE, ...from }
       let last = ''
       for await (const { key: at, row } of this.#writer.tables.list('dependents', options)) {
-        dependents.push({ id: at.slice(prefix.length), entities: row.entities })
+        dependents.push({ id: at.slice(at.lastIndexOf('\u0000') + 1), entities: row.entities })
         last = at
       }
       draft.delete('reviews', key)

@@ -62,7 +62,7 @@ export type { Claim, Register, Sibling } from './rows/registers.ts'
  * - history      entity (`user:<id>`, `project:<id>`, `member:<project>/<user>`, `node:<id>`, `invite:<id>`, `quota:<project>`)
  * - stages       `cluster` or `project:<id>`: revocations that are decided together
  * - stageMembers `<stage>/<chunk>`: which they are
- * - dependents   `<right>\0<op id>`: who rests on a right; and `<right>`, where anybody does
+ * - dependents   `<right>\0<entity>\0<op id>`: who rests on a right; and `<right>`, where anybody does
  * - reviews      right: its dependents are to be decided again
  */
 export interface Rows {

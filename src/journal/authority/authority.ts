@@ -52,7 +52,7 @@ export function applyAuthority(draft: Draft, op: Op, known: Frontier): Refused |
   for (const entity of entities) remember(draft, entity, record(entity))
   for (const right of new Set(needs.flat().map((support) => support.right))) {
     if (!draft.get('dependents', right)) draft.put('dependents', right, { entities: [] })
-    draft.put('dependents', `${right}\u0000${op.id}`, { entities })
+    draft.put('dependents', `${right}\u0000${entities[0]}\u0000${op.id}`, { entities })
   }
   const own = findIn(draft, entities[0] as string, op.id)
   // An announcement older than those kept is over before it begins.

@@ -33,16 +33,26 @@ export function decide(
   id: string,
   refused: Refused | null,
 ): boolean {
-  let changed = false
-  for (const entity of entities) {
-    const history = historyOf(draft, entity)
-    const at = history.findIndex((op) => op.id === id)
-    const op = history[at]
-    if (!op || sameRefusal(op.refused, refused)) continue
-    changed = true
-    draft.put('history', entity, history.with(at, { ...op, refused }))
-  }
-  return changed
+  const verdicts = new Map([[id, refused]])
+  return entities.map((entity) => decideAll(draft, entity, verdicts).length > 0).includes(true)
+}
+
+/** Puts down which ops of an entity count. @returns those about which that is news */
+export function decideAll(
+  draft: Draft,
+  entity: string,
+  verdicts: ReadonlyMap<string, Refused | null>,
+): readonly HistoryOp[] {
+  const news: HistoryOp[] = []
+  const history = historyOf(draft, entity).map((op) => {
+    const refused = verdicts.get(op.id)
+    if (refused === undefined || sameRefusal(op.refused, refused)) return op
+    const decided = { ...op, refused }
+    news.push(decided)
+    return decided
+  })
+  if (news.length > 0) draft.put('history', entity, history)
+  return news
 }
 
 function sameRefusal(a: Refused | null, b: Refused | null): boolean {

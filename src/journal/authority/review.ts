@@ -1,8 +1,8 @@
-import type { Right } from '../rows.ts'
+import type { Refused, Right } from '../rows.ts'
 import type { Draft } from '../table-store.ts'
 import { refresh, restage, review } from './authority.ts'
 import { entitiesOf } from './entities.ts'
-import { decide, findIn } from './history.ts'
+import { decideAll, historyOf } from './history.ts'
 import { givenBy } from './rights.ts'
 import { type Stage, stageOf, takesSomething } from './stages.ts'
 import { displacement, judge, standing } from './verdict.ts'
@@ -20,19 +20,23 @@ export interface Dependent {
 export function reviewDependents(draft: Draft, dependents: readonly Dependent[]): void {
   const at = standing(draft)
   const stages = new Set<Stage>()
-  for (const { id, entities } of dependents) {
-    const op = findIn(draft, entities[0] as string, id)
-    if (!op) continue
-    const stage = stageOf(op)
-    if (stage && takesSomething(draft, op)) {
+  const byEntity = Map.groupBy(dependents, ({ entities }) => entities[0] as string)
+  for (const [entity, group] of byEntity) {
+    const ids = new Set(group.map(({ id }) => id))
+    const verdicts = new Map<string, Refused | null>()
+    for (const op of historyOf(draft, entity)) {
+      if (!ids.has(op.id)) continue
+      const stage = stageOf(op)
       // Those of the cluster's own stage were decided with the revocation that called for this review.
-      if (stage !== 'cluster') stages.add(stage)
-      continue
+      if (!stage || !takesSomething(draft, op)) {
+        verdicts.set(op.id, judge(at, op) ?? displacement(draft, op, (other) => other.refused === null))
+      } else if (stage !== 'cluster') stages.add(stage)
     }
-    const refused = judge(at, op) ?? displacement(draft, op, (other) => other.refused === null)
-    if (!decide(draft, entities, id, refused)) continue
-    for (const entity of entitiesOf(op)) refresh(draft, entity)
-    for (const right of givenBy(op)) review(draft, right)
+    const news = decideAll(draft, entity, verdicts)
+    const others = new Set(news.flatMap((op) => entitiesOf(op).slice(1)))
+    for (const other of others) decideAll(draft, other, verdicts)
+    for (const one of news.length > 0 ? [entity, ...others] : []) refresh(draft, one)
+    for (const right of new Set(news.flatMap(givenBy))) review(draft, right)
   }
   for (const stage of stages) restage(draft, stage, 'changed')
 }

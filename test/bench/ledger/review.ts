@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { op } from '../../../src/journal/kinds.ts'
-import { AUTHORITY } from '../../../src/journal/op.ts'
+import { AUTHORITY, type NewOp } from '../../../src/journal/op.ts'
 import { count, type Figure, mebibytes, ms, spread } from '../figures.ts'
 import { callers } from '../load.ts'
 import { inScratch } from '../place.ts'
@@ -14,20 +14,45 @@ const TOGETHER = 64
  * together all of those are decided anew: how long that takes, and what somebody who writes meanwhile feels.
  */
 export async function review(scale: Scale): Promise<Figure[]> {
+  const dependents = scale.brief ? 10_000 : 100_000
+  const accounts = dependents / CHANGES_EACH
+  const changes = (junior: string, users: readonly string[]) => (n: number) =>
+    op('user.profile-set', { user: users[n % accounts] as string, comment: `change ${n}` }, junior)
+  const births = (junior: string) => (n: number) => person(`p${n}`, n + 10_000, false, junior)
+  return [
+    ...(await late(dependents, accounts, `changes of ${count(accounts)} accounts`, changes)),
+    ...(await late(dependents / 10, 0, 'new accounts', births)),
+  ]
+}
+
+/** So many times each account is changed by whoever is to lose the right to. */
+const CHANGES_EACH = 100
+
+async function late(
+  dependents: number,
+  accounts: number,
+  name: string,
+  writes: (junior: string, users: readonly string[]) => (n: number) => NewOp,
+): Promise<Figure[]> {
   return inScratch(async (directory) => {
-    const dependents = scale.brief ? 10_000 : 100_000
     const founder = await foundMember(join(directory, 'founder'))
     const senior = await administrator(founder, 'senior', 'node')
     const junior = await administrator(founder, 'junior', senior)
+    const users: string[] = []
+    for (let n = 0; n < accounts; n++) {
+      const { ids } = await founder.journal.commit(AUTHORITY, () => [person(`u${n}`, n + 100, false, senior)])
+      users.push(ids[0] as string)
+    }
     const cutOff = await openMember(join(directory, 'cut-off'), founder.journal.cluster)
     await admit(founder, cutOff.identity.id)
     await carry(founder, cutOff)
-    await callers(TOGETHER, dependents, (n) =>
-      cutOff.journal.commit(AUTHORITY, () => [person(`p${n}`, n + 10, false, junior)]),
-    )
+    const write = writes(junior, users)
+    await callers(TOGETHER, dependents, (n) => cutOff.journal.commit(AUTHORITY, () => [write(n)]))
     const blocks: Uint8Array[][] = []
     const before = founder.journal.frontier()
-    await founder.journal.commit(AUTHORITY, () => [op('user.admin-set', { user: junior, admin: false }, senior)])
+    await founder.journal.commit(AUTHORITY, () => [
+      op('user.admin-set', { user: junior, admin: false }, senior),
+    ])
     for await (const page of since(founder, before)) blocks.push(page)
 
     const tags = await TagWriter.of(cutOff)
@@ -49,7 +74,7 @@ export async function review(scale: Scale): Promise<Figure[]> {
     await founder.close()
     const rss = mebibytes(process.memoryUsage().rss)
     const rows: [string, string, string][] = [
-      [`${count(dependents)} dependents decided anew`, ms(settledMs), '2 s'],
+      [`${count(dependents)} dependents decided anew: ${name}`, ms(settledMs), accounts > 0 ? '2 s' : ''],
       ['taking the revocation in', ms(takenMs), ''],
       ['another writer before, p50 / p99', spread(calm), ''],
       ['another writer meanwhile, p50 / p99', spread(busy), ''],
@@ -66,7 +91,9 @@ function person(name: string, number: number, admin: boolean, actor: string) {
 
 async function administrator({ journal }: Member, name: string, actor: string): Promise<string> {
   const number = name.length * 100_000_000
-  const { ids } = await journal.commit(AUTHORITY, () => [person(name, number + (actor === 'node' ? 0 : 1), true, actor)])
+  const { ids } = await journal.commit(AUTHORITY, () => [
+    person(name, number + (actor === 'node' ? 0 : 1), true, actor),
+  ])
   return ids[0] as string
 }
 
