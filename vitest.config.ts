@@ -36,10 +36,11 @@ export default defineConfig({
         hook: 60 * SECOND,
         after: 2,
       }),
+      project('crash', ['test/crash/**/*.test.ts'], { test: 120 * SECOND, hook: 60 * SECOND, after: 3 }),
       project('cluster', ['test/cluster/**/*.test.ts'], {
         test: 180 * SECOND,
         hook: 120 * SECOND,
-        after: 3,
+        after: 4,
       }),
     ],
   },
