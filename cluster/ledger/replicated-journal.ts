@@ -174,6 +174,8 @@ export class ReplicatedJournal implements Journal {
   /** @throws Fault LEDGER_DAMAGED when records and logs in the store do not belong together */
   async open(): Promise<void> {
     await this.#installer.recover()
+    // What was cleared up took rows out of the state hash.
+    this.#sequencer.tables.reload()
     await this.#floors.open()
     await this.#sequencer.open()
     await this.#forks.open()
