@@ -77,10 +77,11 @@ export function readInvite(
   const invite = parse(text.trim())
   const { inviteId, clusterId, expiresAt } = invite
   if (expected.clusterId !== undefined && clusterId !== expected.clusterId)
-    throw new Fault('INVITE_OTHER_CLUSTER', 'the invite is for another cluster than this node belongs to', {
-      invited: clusterId,
-      belongs: expected.clusterId,
-    })
+    throw new Fault(
+      'INVITE_OTHER_CLUSTER',
+      'the invite is for another cluster than the one this data directory belongs to: take another --data-dir',
+      { invited: clusterId, belongs: expected.clusterId },
+    )
   if (expiresAt <= expected.now && inviteId !== expected.waitingBy)
     throw new Fault('INVITE_EXPIRED', 'the invite has expired; ask for a new one', { inviteId, expiresAt })
   return invite

@@ -79,7 +79,7 @@ describe('an invite', () => {
   test('is of no use to a node that belongs to a cluster already', async () => {
     const other = await newcomer('taken')
     await other.cli('init')
-    expect(await complaint(other, 'join', await invite())).toMatch(/belongs to cluster/)
+    expect(await complaint(other, 'join', await invite())).toMatch(/for another cluster.*--data-dir/)
     expect(await complaint(other, 'init')).toMatch(/belongs to cluster/)
   }, 60_000)
 })

@@ -48,7 +48,7 @@ function nodeRow(
   if (!admission) return undefined
   const invite = admission.body.invite === null ? undefined : world.made.inviteOf(admission)
   const announced = about.filter((op) => is(op, 'node.announced')).at(-1)
-  const renewed = about.filter((op) => is(op, 'node.renewed')).at(-1)
+  const term = about.filter((op) => is(op, 'node.renewed') || is(op, 'node.admitted')).at(-1)
   const has = (kind: NodeOp['kind']) => about.some((op) => op.kind === kind)
   return {
     ...(announced ?? admission).body.facts,
@@ -65,7 +65,7 @@ function nodeRow(
     admittedAt: admission.time,
     admittedBy: admission.author,
     admission: { id: admission.id, depth: admission.depth },
-    notAfter: renewed ? renewed.body.notAfter : admission.body.notAfter,
+    notAfter: (term ?? admission).body.notAfter,
     announced: announced !== undefined,
   }
 }

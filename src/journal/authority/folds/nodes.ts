@@ -27,7 +27,7 @@ export function foldNode(draft: Draft, id: string, ops: readonly HistoryOp[]): L
     admittedAt: admitted.time,
     admittedBy: admitted.author,
     admission: { id: admitted.id, depth: admitted.depth },
-    notAfter: termOf(ops, body.notAfter),
+    notAfter: termOf(ops),
     announced: announced !== undefined,
   })
   return NOTHING_LOST
@@ -54,10 +54,11 @@ function promised(draft: Draft, admission: HistoryOp): Terms {
   return { role: body?.role ?? 'readonly', scope: body?.scope ?? null }
 }
 
-/** Until when: as admitted, or as renewed last. */
-function termOf(ops: readonly HistoryOp[], admitted: number | null): number | null {
-  const renewed = ops.findLast(({ kind }) => kind === 'node.renewed')
-  return (renewed && bodyOf(renewed, 'node.renewed')?.notAfter) ?? admitted
+/** Until when: as renewed last, or as admitted again since. */
+function termOf(ops: readonly HistoryOp[]): number | null {
+  const last = ops.findLast(({ kind }) => kind === 'node.renewed' || kind === 'node.admitted')
+  const body = last && (bodyOf(last, 'node.renewed') ?? bodyOf(last, 'node.admitted'))
+  return body?.notAfter ?? null
 }
 
 /** An invite: the first admission has it. */
