@@ -69,9 +69,14 @@ test('an edge decides nothing, says which role it has, and leaves nothing behind
   const again = await first.json<{ invite: string }>('invite', '--role', 'edge', '--days', '60')
   await edge.cli('join', again.invite)
   await edge.serve()
-  const longer = await memberAt(edge, 'edge')
-  expect(longer).toMatchObject({ id: row?.id, state: 'member' })
-  expect(Date.parse(longer?.notAfter ?? '')).toBeGreaterThan(Date.parse(row?.notAfter ?? ''))
+  await vi.waitFor(
+    async () => {
+      const longer = await memberAt(edge, 'edge')
+      expect(longer).toMatchObject({ id: row?.id, state: 'member' })
+      expect(Date.parse(longer?.notAfter ?? '')).toBeGreaterThan(Date.parse(row?.notAfter ?? ''))
+    },
+    { timeout: PATIENCE_MS, interval: 200 },
+  )
 })
 
 test('with --approval a node belongs once another administrator agrees, and holds nothing before', {
