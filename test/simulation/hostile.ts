@@ -126,6 +126,23 @@ export class Liar {
     }
   }
 
+  /**
+   * Honest, but of a newer version: writes a kind, or a version of one, that the others do not know.
+   * @returns once its own node has it, and the others were told
+   */
+  async ahead(others: readonly SimNode[], op: NewOp): Promise<void> {
+    const newer = this.#random.chance(0.5) ? { kind: 'simulated.later' } : { version: 9 }
+    const entry = this.#entry(op)
+    const block = this.#sign({ ...entry, ops: entry.ops.map((one) => ({ ...one, ...newer })) })
+    await this.#node.journal?.take([block], this.#node.id)
+    const seq = this.#node.journal?.frontier()[feedId(AUTHORITY, this.#node.id)]
+    if (seq === entry.seq)
+      this.#tell(
+        [block],
+        others.map(({ id }) => id),
+      )
+  }
+
   #seq(): number {
     return this.#oracle.past(this.#node).seqs.get(feedId(AUTHORITY, this.#node.id)) ?? 0
   }

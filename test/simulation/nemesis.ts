@@ -36,6 +36,7 @@ export class Nemesis {
   readonly #random: SeededRandom
   readonly #onRestored: (node: SimNode) => void
   readonly #weights: Record<FaultName, number>
+  readonly #lurking: boolean
 
   /** @param onRestored told of a node that is about to start from an old copy of its disk */
   constructor(world: World, wire: Wire, onRestored: (node: SimNode) => void) {
@@ -50,6 +51,15 @@ export class Nemesis {
       chosen.includes(name as FaultName) ? weight : 0,
     ])
     this.#weights = Object.fromEntries(weights) as Record<FaultName, number>
+    this.#lurking = this.#random.chance(0.15)
+  }
+
+  /** Power goes in the very moment in which something late is decided again. */
+  ambush(node: SimNode): void {
+    if (this.#lurking && this.#random.chance(0.3))
+      this.#world.schedule(this.#random.between(0, 1), `nemesis: ambush ${node.name}`, () =>
+        this.#crash([node]),
+      )
   }
 
   strike(nodes: readonly SimNode[]): void {

@@ -23,6 +23,10 @@ interface Book {
 /** Sees everything that happens at every node, and holds it against the promises. */
 export class Oracle implements Witness {
   readonly signedBlocks = new SignedBlocks()
+  /** Told of a node that has something to decide again. */
+  onReviewing: (node: SimNode) => void = () => {}
+  /** Restored, and everybody knows more of their logs than they do: they can and must not write a number twice. */
+  readonly #warned = new Set<string>()
   /** Whom anybody ever admitted. */
   readonly admitted = new Set<string>()
   acknowledgements = 0
@@ -49,9 +53,20 @@ export class Oracle implements Witness {
   }
 
   /** A node went back to an old copy of its disk: what it had promised is lost with it. */
-  restored(node: SimNode): void {
+  restored(node: SimNode, others: readonly SimNode[]): void {
     this.#books.delete(node.id)
     this.excused.add(node.id)
+    // What others knew may be gone with it.
+    this.#warned.clear()
+    const feeds = this.signedBlocks.feedsOf(node.id)
+    const isKnown = ([feed, { seq, hash }]: [FeedId, { seq: number; hash: string }]) =>
+      others.every((one) => hashHeld(one, feed, seq) === hash)
+    if (others.length > 0 && feeds.every(isKnown)) this.#warned.add(node.id)
+  }
+
+  /** Somebody who knows nothing yet may be asked now. */
+  joined(): void {
+    this.#warned.clear()
   }
 
   async opened(node: SimNode): Promise<void> {
@@ -78,7 +93,13 @@ export class Oracle implements Witness {
   }
 
   signed(node: SimNode, bytes: Uint8Array): void {
-    this.#register(bytes)
+    const isNew = this.#register(bytes)
+    if (!isNew && this.#warned.has(node.id))
+      this.#hold(
+        'I11 a restored node never gives a number twice',
+        node,
+        'it did, and every other knew better',
+      )
     this.#world.note(`${node.name} signed`)
   }
 
@@ -91,6 +112,7 @@ export class Oracle implements Witness {
     const book = this.#book(node)
     for (const entry of entries) this.#apply(node, book, entry)
     const { journal } = node
+    if (journal?.isReviewing) this.onReviewing(node)
     if (journal) {
       this.#hold('I4 a revocation beats what had not seen it', node, book.rights.violation(held(journal)))
     }
@@ -207,13 +229,15 @@ export class Oracle implements Witness {
   /** Nodes that were evicted or lie: what they acknowledged last may have died with them. */
   readonly excused = new Set<string>()
 
-  #register(bytes: Uint8Array): void {
+  /** @returns false where the author has signed another one of that number */
+  #register(bytes: Uint8Array): boolean {
     const block = readSimBlock(this.#keys, bytes, this.#cluster)
-    this.signedBlocks.add(block)
+    const isNew = this.signedBlocks.add(block)
     const { feed, hash, entry } = block
     entry.ops.forEach((_, index) => {
       this.#ops.set(opId({ feed, seq: entry.seq, index }), { feed, seq: entry.seq, hash })
     })
+    return isNew
   }
 
   #book(node: SimNode): Book {

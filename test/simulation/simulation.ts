@@ -42,9 +42,20 @@ export const EVENTS = 500
 const NODES_MAX = 7
 /** Mean of the time between two steps: a rush, a busy day, or long enough for what is dead to be noticed. */
 const STEP_MS = [5, 25, 120]
+/** How often somebody joins or is put out. */
+const CHANGE_RATES = [0.01, 0.01, 0.06]
+/** Those that are gone among them. */
+const NODES_EVER_MAX = 10
 /** A member that was cut off, or sent what was corrupted on its way, is asked again within five minutes. */
 const CONVERGED_MS_MAX = 6 * 60_000
 const CHECK_EVERY_MS = 200
+
+/** A node of a later version, and what writes for it. */
+interface Newer {
+  readonly node: SimNode
+  readonly pen: Liar
+  writing: boolean
+}
 
 /** One cluster, from its founding to the last check. */
 export class Simulation {
@@ -61,6 +72,8 @@ export class Simulation {
   #named = 1
   #steps = 0
   readonly #liars = new Map<SimNode, Liar>()
+  /** Of a later version than the others. All it writes is what they do not know. */
+  #newer: Newer | undefined
   /** Who admitted somebody stays as well, for what it recorded could go with it. */
   readonly #sponsors = new Set<SimNode>()
 
@@ -70,7 +83,12 @@ export class Simulation {
     const { random } = this.#world
     this.#wire = new Wire(this.#world)
     this.#keys = new Keys(random.fork())
-    this.#nemesis = new Nemesis(this.#world, this.#wire, (node) => this.#oracle.restored(node))
+    this.#nemesis = new Nemesis(this.#world, this.#wire, (node) =>
+      this.#oracle.restored(
+        node,
+        this.#nodes.filter((one) => one !== node && !one.gone),
+      ),
+    )
     this.#workload = new Workload(random.fork())
     const founder = this.#keys.create()
     this.#genesis = writeGenesis({
@@ -82,6 +100,7 @@ export class Simulation {
     })
     this.#cluster = clusterIdOf(this.#genesis)
     this.#oracle = new Oracle(this.#world, this.#keys, this.#cluster)
+    this.#oracle.onReviewing = (node) => this.#nemesis.ambush(node)
     this.#oracle.admitted.add(founder)
     this.#add(founder, 'n0', [])
   }
@@ -129,21 +148,25 @@ export class Simulation {
     for (const node of liars) {
       node.hostile = true
       this.#oracle.excused.add(node.id)
-      const parts = {
-        node,
-        keys: this.#keys,
-        oracle: this.#oracle,
-        cluster: this.#cluster,
-        random: random.fork(),
-      }
-      this.#liars.set(node, new Liar(parts))
+      this.#liars.set(node, this.#pen(node))
     }
+    const rest = this.#nodes.slice(1).filter(({ hostile }) => !hostile)
+    if (rest.length > 1 && random.chance(0.2)) {
+      const node = random.pick(rest)
+      this.#newer = { node, pen: this.#pen(node), writing: false }
+    }
+  }
+
+  #pen(node: SimNode): Liar {
+    const [keys, oracle, cluster] = [this.#keys, this.#oracle, this.#cluster]
+    return new Liar({ node, keys, oracle, cluster, random: this.#world.random.fork() })
   }
 
   async #step(): Promise<void> {
     const { random } = this.#world
     const faultRate = random.pick([0, 0.01, 0.03, 0.08])
     const stepMs = random.pick(STEP_MS)
+    const changeRate = random.pick(CHANGE_RATES)
     const enough = this.#world.events + (this.#options.events ?? EVENTS)
     const next = () => {
       const afterMs = -Math.log(1 - random.fraction()) * stepMs * 2 * random.fraction()
@@ -153,7 +176,8 @@ export class Simulation {
         if (random.chance(faultRate)) {
           this.#nemesis.strike(this.#nodes.filter(({ gone }) => !gone))
         } else if (liar && random.chance(0.06)) this.#lie(liar)
-        else if (random.chance(0.012)) this.#change()
+        else if (random.chance(changeRate)) this.#change()
+        else if (this.#newer && random.chance(0.04)) this.#writeAhead(this.#newer)
         else this.#ask()
         if (this.#world.events < enough) next()
       })
@@ -200,7 +224,7 @@ export class Simulation {
   }
 
   #ask(): void {
-    const up = this.#nodes.filter((node) => node.up && !node.gone && !node.hostile)
+    const up = this.#nodes.filter((node) => this.#isAsked(node))
     if (up.length === 0) return
     const node = this.#world.random.pick(up)
     const request = this.#workload.next()
@@ -211,6 +235,22 @@ export class Simulation {
         if (!isFault(error)) this.#world.fail('no unhandled failure', `${request}: ${describe(error)}`)
       },
     )
+  }
+
+  #isAsked(node: SimNode): boolean {
+    return node.up !== undefined && !node.gone && !node.hostile && node !== this.#newer?.node
+  }
+
+  #writeAhead(newer: Newer): void {
+    const { node, pen } = newer
+    if (newer.writing || !node.up || node.gone) return
+    newer.writing = true
+    this.#world.note(`${node.name} writes what others do not know`)
+    const others = this.#nodes.filter((one) => one !== node && !one.gone)
+    const done = () => {
+      newer.writing = false
+    }
+    pen.ahead(others, this.#workload.wish(undefined)).then(done, done)
   }
 
   #lie(liar: SimNode): void {
@@ -232,12 +272,15 @@ export class Simulation {
   #change(): void {
     const { random } = this.#world
     const members = this.#nodes.filter(({ up, gone }) => up && !gone)
-    if (members.length === 0) return
-    const node = random.pick(members)
+    const able = members.filter((one) => one !== this.#newer?.node)
+    if (able.length === 0) return
+    const node = random.pick(able)
     const ignore = () => {}
     if (random.chance(0.5)) {
       // Whom somebody admits who was thrown out meanwhile is nobody's member.
-      if (this.#nodes.length >= NODES_MAX || this.#oracle.excused.has(node.id)) return
+      const living = this.#nodes.filter(({ gone }) => !gone).length
+      if (living >= NODES_MAX || this.#nodes.length >= NODES_EVER_MAX) return
+      if (this.#oracle.excused.has(node.id)) return
       this.#world.note(`${node.name} admits`)
       this.#join(node).catch(ignore)
     } else if (members.length > 3) {
@@ -259,6 +302,7 @@ export class Simulation {
     const invite = `invite-${id}`
     this.#sponsors.add(issuer)
     this.#oracle.admitted.add(id)
+    this.#oracle.joined()
     const facts = { ...factsOf(name), addresses: [], swarm: [] }
     await issuer.journal?.commit(AUTHORITY, () => [
       op(

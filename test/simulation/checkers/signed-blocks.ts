@@ -1,5 +1,5 @@
 import type { Block } from '../../../cluster/ledger/block-format.ts'
-import { type FeedId, feedOf } from '../../../src/journal/op.ts'
+import { type FeedId, feedOf, parseFeedId } from '../../../src/journal/op.ts'
 
 /** Every block anybody signed in their own name, liars included. What is not here is forged. */
 export class SignedBlocks {
@@ -7,12 +7,23 @@ export class SignedBlocks {
   /** Feeds with two blocks of one number. */
   readonly forked = new Set<FeedId>()
 
-  add({ entry, hash }: Pick<Block, 'entry' | 'hash'>): void {
+  /** The newest of each feed. */
+  readonly #last = new Map<FeedId, { seq: number; hash: string }>()
+
+  /** @returns false where there is another one of that number */
+  add({ entry, hash }: Pick<Block, 'entry' | 'hash'>): boolean {
     const feed = feedOf(entry)
     const at = `${feed}/${entry.seq}`
     const hashes = this.#hashes.get(at) ?? new Set()
     this.#hashes.set(at, hashes.add(hash))
+    if ((this.#last.get(feed)?.seq ?? 0) <= entry.seq) this.#last.set(feed, { seq: entry.seq, hash })
     if (hashes.size > 1) this.forked.add(feed)
+    return hashes.size === 1
+  }
+
+  /** Where each of the author's feeds ends. */
+  feedsOf(author: string): [FeedId, { seq: number; hash: string }][] {
+    return [...this.#last].filter(([feed]) => parseFeedId(feed).author === author)
   }
 
   has(feed: FeedId, seq: number, hash: string): boolean {

@@ -19,6 +19,8 @@ const bug = (name: string, ...edits: [file: string, find: string, replace: strin
 const JUDGE = 'cluster/ledger/judge.ts'
 const INGEST = 'cluster/ledger/ingest.ts'
 const SEQUENCER = 'src/journal/sequencer.ts'
+const AUTHORITY = 'src/journal/authority/authority.ts'
+const STAGES = 'src/journal/authority/stages.ts'
 const CATCH_UP = 'cluster/ledger/catch-up.ts'
 
 /** F1 to F4 are the findings about other designs that this one began with: docs of the reliability research. */
@@ -167,5 +169,54 @@ export const PLANTED: readonly PlantedBug[] = [
     'src/journal/authority/folds/users.ts',
     'deleted: deletions.length > 0,',
     'deleted: deletions.length > 1,',
+  ]),
+  bug('only who directly rests on a removed right is looked at again', [
+    'src/journal/authority/review.ts',
+    '    for (const right of new Set(news.flatMap(givenBy))) review(draft, right)\n',
+    '    void givenBy\n',
+  ]),
+  bug(
+    'a late revocation reviews nothing',
+    [
+      AUTHORITY,
+      "  if ((cuts || !sawAll) && draft.get('dependents', right)) draft.put('reviews', right, { after: '' })\n",
+      '  void cuts, sawAll\n',
+    ],
+    [AUTHORITY, "  if (draft.get('dependents', right)) draft.put('reviews', right, { after: '' })\n", ''],
+  ),
+  bug('seniority is ignored', [
+    STAGES,
+    'return hasSeen(op, other.dot) || (other.rank < op.rank && !hasSeen(other, op.dot))',
+    'return hasSeen(op, other.dot)',
+  ]),
+  bug('the last administrator can be removed', [
+    STAGES,
+    "return left ? null : { reason: 'last-admin', beatenBy: null }",
+    'return null',
+  ]),
+  bug("an eviction's frontier is ignored", [
+    'src/journal/authority/rights.ts',
+    'return frontier ? reaches(frontier, dot) : hasSeen(revocation, dot)',
+    'return hasSeen(revocation, dot)',
+  ]),
+  bug('what a compromised node pushed stays', [
+    'src/journal/content/membership.ts',
+    'if (!evicted?.compromised || !evicted.frontier) return false',
+    'if (op !== null) return false',
+  ]),
+  bug('what is to be decided again is not written down', [
+    'src/journal/table-store.ts',
+    "writes.push(bytes ? { type: 'put', key: at, value: bytes } : { type: 'del', key: at })",
+    "if (table !== 'reviews') writes.push(bytes ? { type: 'put', key: at, value: bytes } : { type: 'del', key: at })",
+  ]),
+  bug('a restored node goes on as if nothing had been', [
+    'cluster/ledger/incarnation.ts',
+    'journal.holdWrites(() => (this.#sure ? undefined : this.#ready()))',
+    'journal.holdWrites(() => (this.#sure || !this.#sure ? undefined : this.#ready()))',
+  ]),
+  bug('what lies behind a fork stays', [
+    'cluster/ledger/quarantine.ts',
+    '    if (astray.length === 0) return\n',
+    '    if (astray.length >= 0) return\n',
   ]),
 ]
