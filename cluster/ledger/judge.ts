@@ -104,9 +104,10 @@ function judgeContext(entry: Entry, feed: FeedId, before: FeedPoint, view: View)
   }
   if (!blind) return entry.depth === depth + 1 ? { is: 'fit' } : refused('DEPTH_INVALID')
   // A fork has two depths for one seq, and which one the author saw is not to be known. No line of causes
-  // is longer than all the entries in it.
+  // is longer than all the entries in it; but what it has seen may rest on what was taken back meanwhile.
   const past: Frontier = { ...before.seen, ...entry.seen }
-  const longest = Object.values(past).reduce((sum, seq) => sum + seq, 0) + 1
+  const entries = Object.values(past).reduce((sum, seq) => sum + seq, 0)
+  const longest = Math.max(entries, depth) + 1
   return entry.depth > depth && entry.depth <= longest ? { is: 'fit' } : refused('DEPTH_INVALID')
 }
 
