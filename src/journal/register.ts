@@ -34,9 +34,16 @@ export function allAgree(register: Register<boolean>): boolean {
   return register.length > 0 && register.every((one) => one.value)
 }
 
-/** The claims with one more, the holder first: lowest depth, then lowest id. */
+/** The claims with one more, the holder first: lowest depth, then lowest id of the op that claims. */
 export function addClaim(claims: readonly Claim[], claim: Claim): readonly Claim[] {
-  return [...claims.filter((one) => one.id !== claim.id), claim].sort(byDepthThenId)
+  return [...claims.filter((one) => one.id !== claim.id), claim].sort((a, b) =>
+    byDepthThenId({ depth: a.depth, id: claimingOp(a) }, { depth: b.depth, id: claimingOp(b) }),
+  )
+}
+
+/** The op that claims it: a renaming, else the one that made the claimant. */
+export function claimingOp({ id, op = id }: Claim): string {
+  return op
 }
 
 export function dropClaim(claims: readonly Claim[], id: string): readonly Claim[] {

@@ -40,6 +40,7 @@ export function entitiesOf(op: Pick<HistoryOp, 'id' | 'kind' | 'body' | 'author'
       return [`project:${op.id}`, `member:${op.id}/${owner}`]
     }
     case 'project.metadata-set':
+    case 'project.renamed':
     case 'project.deleted':
     case 'immutability.set':
       return [`project:${project}`]

@@ -148,6 +148,7 @@ function power(tables: Readable, op: Op): Need {
 
 const OF_PROJECT: ReadonlySet<string> = new Set<KindName>([
   'project.metadata-set',
+  'project.renamed',
   'project.deleted',
   'member.granted',
   'member.revoked',

@@ -30,6 +30,8 @@ export const peopleKinds = {
       comment: line(1024).optional(),
     }),
   ),
+  /** An administrator's act: nobody takes another name by themselves. */
+  'user.renamed': authority(z.strictObject({ user: id, name: userName })),
   'user.admin-set': authority(z.strictObject({ user: id, admin: z.boolean() })),
   'user.password-set': authority(
     z.strictObject({

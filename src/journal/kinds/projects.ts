@@ -9,6 +9,7 @@ export const projectKinds = {
     z.strictObject({ name: projectName, number, owner: id, ownerMember: number, metadata }),
   ),
   'project.metadata-set': authority(z.strictObject({ project: id, metadata })),
+  'project.renamed': authority(z.strictObject({ project: id, name: projectName })),
   'project.deleted': authority(z.strictObject({ project: id })),
   /** Gives a role, in place of those its author had seen. */
   'member.granted': authority(z.strictObject({ project: id, user: id, role, number })),

@@ -5,7 +5,7 @@ export interface UserRow {
   readonly id: OpId
   /** Positive 31-bit number, as Harbor's clients expect. */
   readonly number: number
-  /** The name asked for at creation; `claims` says whether it is held. */
+  /** The name asked for at creation or by the last renaming; `claims` says whether it is held. */
   readonly name: string
   readonly createdAt: number
   readonly deleted: boolean

@@ -16,8 +16,12 @@ export interface Sibling<T> {
  */
 export type Register<T> = readonly Sibling<T>[]
 
-/** Somebody's claim to a name or number; the first in (depth, id) order holds it. */
+/** Somebody's claim to a name or number; the first in the (depth, id) order of the ops that made them holds it. */
 export interface Claim {
+  /** Of the user or project. */
   readonly id: OpId
+  /** Of the op that claims it. */
   readonly depth: number
+  /** That op, where it is another than the one that made the user or project: who was renamed. */
+  readonly op?: OpId
 }

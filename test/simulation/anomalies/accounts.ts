@@ -8,11 +8,13 @@ import {
   userName,
 } from '../../../src/journal/effective.ts'
 import { op } from '../../../src/journal/kinds.ts'
-import { AUTHORITY } from '../../../src/journal/op.ts'
+import { claimKey, foldName } from '../../../src/journal/names.ts'
+import { AUTHORITY, byDepthThenId } from '../../../src/journal/op.ts'
 import type { UserRow } from '../../../src/journal/rows.ts'
 import { HASH, userOp } from './founding.ts'
 import { counts, wrote } from './rights.ts'
-import { type Act, type Anomaly, promised, saw } from './variant.ts'
+import type { Site } from './site.ts'
+import { type Act, type Anomaly, type Outcome, promised, saw } from './variant.ts'
 
 const changesDave: Act = ({ people: { dave, root, alice }, pick, site }) => {
   const actor = [root, alice, dave][pick % 3] as string
@@ -110,12 +112,67 @@ const createsStore: Act = ({ people: { carol, dave }, pick }) => {
   ]
 }
 
+const USER_NAMES = ['twin', 'tvin', 'third', 'dave'] as const
+const PROJECT_NAMES = ['store', 'depot', 'shop'] as const
+
+/** Somebody who is known there by one of the names, any of several claimants. */
+function claimantAt(site: Site, keys: readonly string[], pick: number): string | undefined {
+  const claims = keys.flatMap((key) => site.tables.get('claims', key) ?? [])
+  return claims[pick % Math.max(1, claims.length)]?.id
+}
+
+const renamesUser: Act = ({ people: { root, alice, dave }, pick, site }) => {
+  const keys = USER_NAMES.map((name) => claimKey('user-name', name))
+  const user = claimantAt(site, keys, pick)
+  const name = ['third', 'Twin', 'tvin', 'dave'][pick % 4] as string
+  // Nobody takes another name by themselves, though dave may try.
+  const actor = [root, alice, 'node', dave][pick % 5] ?? root
+  return user === undefined ? undefined : [AUTHORITY, op('user.renamed', { user, name }, actor)]
+}
+const renamesProject: Act = ({ people: { root, carol, erin }, pick, site }) => {
+  const keys = PROJECT_NAMES.map((name) => claimKey('project-name', name))
+  const project = claimantAt(site, keys, pick)
+  const name = PROJECT_NAMES[(pick >> 1) % 3] as string
+  const actor = [root, carol, erin][pick % 3] as string
+  return project === undefined ? undefined : [AUTHORITY, op('project.renamed', { project, name }, actor)]
+}
+
+/** The name of the last renaming that counts, and that its deletion had seen. */
+function lastName(outcome: Outcome, kind: string, about: Record<string, string>): string | undefined {
+  const [last] = wrote(outcome, kind, about)
+    .filter((one) => counts(outcome, one) && outcome.ineffective(one)?.reason !== 'deleted')
+    .sort((a, b) => byDepthThenId(b, a))
+  return (last?.body as { name: string } | undefined)?.name
+}
+
+function promisesOfNames(outcome: Outcome): void {
+  const { tables } = outcome
+  for (const [what, names] of [
+    ['user', USER_NAMES],
+    ['project', PROJECT_NAMES],
+  ] as const) {
+    for (const name of names) {
+      const key = claimKey(`${what}-name`, name)
+      for (const { id } of tables.get('claims', key) ?? []) {
+        const row = tables.get(`${what}s`, id)
+        promised(row?.deleted === false && foldName(row.name) === name, 'nobody claims a name given up')
+        const renamed = lastName(outcome, `${what}.renamed`, { [what]: id })
+        promised(renamed === undefined || row.name === renamed, 'the last renaming says the name')
+      }
+    }
+  }
+  for (const one of wrote(outcome, 'user.renamed')) {
+    promised(one.actor !== outcome.people.dave || !counts(outcome, one), 'nobody renames themselves')
+  }
+}
+
 export const sameName: Anomaly = {
   number: 7,
   name: 'two sites create the same name',
-  acts: [createsTwin, createsStore, deletesDave],
+  acts: [createsTwin, createsStore, deletesDave, renamesUser, renamesProject],
   promise: (outcome) => {
     const { tables, people } = outcome
+    promisesOfNames(outcome)
     const shown = new Set<string>()
     const users = wrote(outcome, 'user.created').filter((one) => counts(outcome, one))
     for (const { id } of users) {
@@ -133,7 +190,7 @@ export const sameName: Anomaly = {
       const name = projectName(tables, row)
       promised(!shown.has(name), 'no two projects are shown by one name')
       shown.add(name)
-      promised(name === 'store' || !isPublic(tables, row), 'who lost the name is private')
+      promised(name === row.name || !isPublic(tables, row), 'who lost the name is private')
       const { owner } = body as { owner: string }
       const other = owner === people.carol ? people.dave : people.carol
       promised(membershipOf(tables, id, other) === undefined, 'a clash never merges two people’s rights')

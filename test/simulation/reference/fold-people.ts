@@ -32,13 +32,15 @@ export function lifeOf<T extends Formed>(
 export class Claims {
   readonly #claims = new Map<string, { claim: Claim; op: Formed }[]>()
 
-  add(key: string, op: Formed): void {
-    listIn(this.#claims, key, { claim: { id: op.id, depth: op.depth }, op })
+  /** @param op what claims it for that user or project */
+  add(key: string, id: string, op: Formed): void {
+    const claim = op.id === id ? { id, depth: op.depth } : { id, depth: op.depth, op: op.id }
+    listIn(this.#claims, key, { claim, op })
   }
 
   settle(tables: ReferenceTables): void {
     for (const [key, claimants] of this.#claims) {
-      const inOrder = claimants.sort((a, b) => byDepthThenId(a.claim, b.claim))
+      const inOrder = claimants.sort((a, b) => byDepthThenId(a.op, b.op))
       tables.put(
         'claims',
         key,
@@ -46,8 +48,8 @@ export class Claims {
       )
       if (!/^(?:user|project)-name:/.test(key)) continue
       const holder = (inOrder[0] as (typeof inOrder)[number]).claim.id
-      for (const { op } of inOrder.slice(1)) {
-        const entity = op.kind === 'user.created' ? `user:${op.id}` : `project:${op.id}`
+      for (const { claim, op } of inOrder.slice(1)) {
+        const entity = `${op.kind.slice(0, op.kind.indexOf('.'))}:${claim.id}`
         tables.ineffective(op, ineffectiveRow(op, 'lost', 'name', entity, holder))
       }
     }
@@ -60,8 +62,18 @@ export function folded(name: string): string {
 }
 
 type UserChange = Formed<
-  'cluster.recovered' | 'user.profile-set' | 'user.admin-set' | 'user.password-set' | 'user.groups-set'
+  | 'cluster.recovered'
+  | 'user.profile-set'
+  | 'user.renamed'
+  | 'user.admin-set'
+  | 'user.password-set'
+  | 'user.groups-set'
 >
+
+/** The last by (depth, id). */
+export function last<T extends Formed>(ops: readonly T[]): T | undefined {
+  return [...ops].sort(byDepthThenId).at(-1)
+}
 
 export function foldUsers(ops: readonly Formed[], tables: ReferenceTables, claims: Claims): void {
   const changes = new Map<string, UserChange[]>()
@@ -73,6 +85,7 @@ export function foldUsers(ops: readonly Formed[], tables: ReferenceTables, claim
         op,
         'cluster.recovered',
         'user.profile-set',
+        'user.renamed',
         'user.admin-set',
         'user.password-set',
         'user.groups-set',
@@ -89,10 +102,11 @@ export function foldUsers(ops: readonly Formed[], tables: ReferenceTables, claim
       changes.get(created.id) ?? [],
       deletions.get(created.id) ?? [],
     )
-    tables.put('users', created.id, userRow(created, life))
+    const naming = last(life.changes.filter((op) => is(op, 'user.renamed'))) ?? created
+    tables.put('users', created.id, { ...userRow(created, life), name: naming.body.name })
     if (life.deletion) continue
-    claims.add(`user-name:${folded(created.body.name)}`, created)
-    claims.add(`user-number:${created.body.number}`, created)
+    claims.add(`user-name:${folded(naming.body.name)}`, created.id, naming)
+    claims.add(`user-number:${created.body.number}`, created.id, created)
   }
 }
 

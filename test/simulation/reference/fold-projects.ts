@@ -1,28 +1,30 @@
 import { byDepthThenId, type Dot, hasSeen, type OpId } from '../../../src/journal/op.ts'
 import type { ImmutabilityRule, ProjectRow, RoleId } from '../../../src/journal/rows.ts'
-import { type Claims, folded, type Life, lifeOf } from './fold-people.ts'
+import { type Claims, folded, type Life, last, lifeOf } from './fold-people.ts'
 import { type Formed, ineffectiveRow, is } from './formed.ts'
 import { register, type Written, write } from './registers.ts'
 import type { ReferenceTables } from './tables.ts'
 import { listIn } from './world.ts'
 
-type ProjectChange = Formed<'project.metadata-set' | 'immutability.set'>
+type ProjectChange = Formed<'project.metadata-set' | 'project.renamed' | 'immutability.set'>
 
 export function foldProjects(ops: readonly Formed[], tables: ReferenceTables, claims: Claims): void {
   const changes = new Map<string, ProjectChange[]>()
   const deletions = new Map<string, Formed[]>()
   for (const op of ops) {
     if (is(op, 'project.deleted')) listIn(deletions, op.body.project, op)
-    if (is(op, 'project.metadata-set', 'immutability.set')) listIn(changes, op.body.project, op)
+    if (is(op, 'project.metadata-set', 'project.renamed', 'immutability.set'))
+      listIn(changes, op.body.project, op)
   }
   for (const created of ops) {
     if (!is(created, 'project.created')) continue
     const entity = `project:${created.id}`
     const life = lifeOf(tables, entity, changes.get(created.id) ?? [], deletions.get(created.id) ?? [])
-    tables.put('projects', created.id, projectRow(created, life))
+    const naming = last(life.changes.filter((op) => is(op, 'project.renamed'))) ?? created
+    tables.put('projects', created.id, { ...projectRow(created, life), name: naming.body.name })
     if (life.deletion) continue
-    claims.add(`project-name:${folded(created.body.name)}`, created)
-    claims.add(`project-number:${created.body.number}`, created)
+    claims.add(`project-name:${folded(naming.body.name)}`, created.id, naming)
+    claims.add(`project-number:${created.body.number}`, created.id, created)
   }
 }
 
@@ -41,6 +43,7 @@ function projectRow(
       continue
     }
     updatedAt = Math.max(updatedAt, op.time)
+    if (is(op, 'project.renamed')) continue
     for (const [key, value] of Object.entries(op.body.metadata)) listIn(metadata, key, write(op, value))
   }
   rules.sort(byDepthThenId)

@@ -57,6 +57,7 @@ export function entityOf(op: Formed): string | null {
       return `user:${op.id}`
     case 'cluster.recovered':
     case 'user.profile-set':
+    case 'user.renamed':
     case 'user.admin-set':
     case 'user.password-set':
     case 'user.groups-set':
@@ -65,6 +66,7 @@ export function entityOf(op: Formed): string | null {
     case 'project.created':
       return `project:${op.id}`
     case 'project.metadata-set':
+    case 'project.renamed':
     case 'project.deleted':
     case 'immutability.set':
       return `project:${op.body.project}`

@@ -99,6 +99,7 @@ function thirdNeed(op: Formed): { alternatives: Right[]; free: boolean; self: bo
     case 'project.created':
       return { alternatives: [system], free: false, self: op.body.owner === op.actor }
     case 'project.metadata-set':
+    case 'project.renamed':
     case 'project.deleted':
     case 'member.granted':
     case 'member.revoked':

@@ -1,10 +1,9 @@
-import { claimKey } from '../../names.ts'
 import { hasSeen } from '../../op.ts'
 import { assign } from '../../register.ts'
 import type { HistoryOp, ImmutabilityRule, ProjectRow, Register } from '../../rows.ts'
 import type { Draft } from '../../table-store.ts'
 import { bodyOf } from '../bodies.ts'
-import { reclaim } from './claims.ts'
+import { namingOp, reclaimNames } from './claims.ts'
 import type { Lost } from './fold.ts'
 import { beforeEnd, lostTo } from './users.ts'
 
@@ -13,7 +12,7 @@ export function foldProject(draft: Draft, id: string, ops: readonly HistoryOp[])
   const created = ops.find((op) => op.id === id)
   const body = created && bodyOf(created, 'project.created')
   if (!created || !body) {
-    if (before) claimNames(draft, before, created, false)
+    if (before) reclaimNames(draft, 'project', before, before, undefined)
     if (before) draft.delete('projects', id)
     if (before && before.immutability.length > 0) reviewTags(draft, id)
     return new Map()
@@ -34,7 +33,8 @@ export function foldProject(draft: Draft, id: string, ops: readonly HistoryOp[])
   const row = { ...living.reduce<ProjectRow>(change, start), immutability: rulesOf(living) }
   draft.put('projects', id, row)
   if (namesOf(row) !== namesOf(before)) reviewTags(draft, id)
-  claimNames(draft, row, created, !row.deleted)
+  const naming = namingOp(created, living, 'project.renamed')
+  reclaimNames(draft, 'project', before, row, { created, naming })
   return lostTo(deletions[0], ops, created)
 }
 
@@ -53,6 +53,8 @@ function change(row: ProjectRow, op: HistoryOp): ProjectRow {
     const metadata = merge(row.metadata, op, settings.metadata)
     return { ...row, updatedAt: Math.max(row.updatedAt, op.time), metadata }
   }
+  const renamed = bodyOf(op, 'project.renamed')
+  if (renamed) return { ...row, updatedAt: Math.max(row.updatedAt, op.time), name: renamed.name }
   return row
 }
 
@@ -75,10 +77,4 @@ function merge(
   const merged = new Map<string, Register<string>>(Object.entries(metadata))
   for (const [key, value] of Object.entries(values)) merged.set(key, assign(merged.get(key) ?? [], op, value))
   return Object.fromEntries(merged)
-}
-
-function claimNames(draft: Draft, row: ProjectRow, op: HistoryOp | undefined, wants: boolean): void {
-  const claim = { id: row.id, depth: op?.depth ?? 0 }
-  reclaim(draft, claimKey('project-name', row.name), claim, wants, 'project')
-  reclaim(draft, claimKey('project-number', row.number), claim, wants)
 }

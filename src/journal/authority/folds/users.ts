@@ -1,10 +1,9 @@
-import { claimKey } from '../../names.ts'
 import { hasSeen } from '../../op.ts'
 import { assign } from '../../register.ts'
 import type { GroupsSeen, HistoryOp, Register, UserRow } from '../../rows.ts'
 import type { Draft } from '../../table-store.ts'
 import { bodyOf } from '../bodies.ts'
-import { reclaim } from './claims.ts'
+import { namingOp, reclaimNames } from './claims.ts'
 import type { Lost } from './fold.ts'
 
 const first = <T>(op: HistoryOp, value: T): Register<T> => assign([], op, value)
@@ -14,17 +13,16 @@ export function foldUser(draft: Draft, id: string, ops: readonly HistoryOp[]): L
   const before = draft.get('users', id)
   const created = ops.find((op) => op.id === id)
   if (!created) {
-    if (before) claimNames(draft, before, created, false)
+    if (before) reclaimNames(draft, 'user', before, before, undefined)
     if (before) draft.delete('users', id)
     return new Map()
   }
   const deletions = ops.filter(({ kind }) => kind === 'user.deleted')
-  const row = beforeEnd(deletions[0], ops).reduce<UserRow>(change, {
-    ...start(created),
-    deleted: deletions.length > 0,
-  })
+  const living = beforeEnd(deletions[0], ops)
+  const row = living.reduce<UserRow>(change, { ...start(created), deleted: deletions.length > 0 })
   draft.put('users', id, row)
-  claimNames(draft, row, created, !row.deleted)
+  const naming = namingOp(created, living, 'user.renamed')
+  reclaimNames(draft, 'user', before, row, { created, naming })
   return lostTo(deletions[0], ops, created)
 }
 
@@ -75,6 +73,8 @@ function change(row: UserRow, op: HistoryOp): UserRow {
       ...(comment !== undefined && { comment: assign(row.comment, op, comment) }),
     }
   }
+  const renamed = bodyOf(op, 'user.renamed')
+  if (renamed) return { ...row, name: renamed.name }
   const admin = bodyOf(op, 'user.admin-set')
   if (admin) return { ...row, admin: assign(row.admin, op, admin.admin) }
   const password = bodyOf(op, 'user.password-set')
@@ -99,10 +99,4 @@ function withPassword(
 ): UserRow {
   const newer = epoch > row.password.epoch || (epoch === row.password.epoch && id > row.password.id)
   return newer ? { ...row, password: { hash, epoch, id } } : row
-}
-
-function claimNames(draft: Draft, row: UserRow, op: HistoryOp | undefined, wants: boolean): void {
-  const claim = { id: row.id, depth: op?.depth ?? 0 }
-  reclaim(draft, claimKey('user-name', row.name), claim, wants, 'user')
-  reclaim(draft, claimKey('user-number', row.number), claim, wants)
 }
