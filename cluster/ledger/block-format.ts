@@ -31,6 +31,10 @@ export interface BlockFormat {
    * @throws Fault BLOCK_INVALID, ENTRY_INVALID, AUTHOR_INVALID, ENTRY_FOREIGN, ENTRY_FORGED
    */
   read(bytes: Uint8Array, cluster: string): Promise<Block>
+  /** What the bytes hash to, whatever they are. */
+  hashOf(block: Uint8Array): string
+  /** Hash of the block before one that was checked when it came in. */
+  nextOf(block: Uint8Array): string | undefined
   /** The entry of a block that was checked when it came in. */
   entryOf(block: Uint8Array): Entry
 }

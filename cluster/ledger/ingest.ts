@@ -6,6 +6,7 @@ import type { Logger } from '../../src/runtime/logger.ts'
 import { INGEST_BATCH_BLOCKS_MAX, INGEST_BATCH_OPS_MAX } from '../limits.ts'
 import type { NodeId } from '../network/network.ts'
 import type { Block, BlockFormat } from './block-format.ts'
+import type { Damage } from './damage.ts'
 import type { Forks } from './forks.ts'
 import { IngestView } from './ingest-view.ts'
 import { judge, type Refusal, type Verdict } from './judge.ts'
@@ -37,6 +38,7 @@ export interface IngestParts {
   readonly feeds: StoredFeeds
   readonly forks: Forks
   readonly floors: Floors
+  readonly damage: Damage
   /** The lane is too old to be kept. */
   readonly isExpired: (lane: Lane) => boolean
   readonly log: Logger
@@ -109,13 +111,19 @@ export class Ingest {
 
   /** What is well-formed, signed by its author and not here yet; or here, but different. */
   async #read(chunk: readonly Uint8Array[], from: NodeId, tally: Tally): Promise<Block[]> {
+    const { damage, feeds, sequencer } = this.#parts
     const blocks = await Promise.all(
       chunk.map(async (bytes) => {
         try {
           const block = await this.#parts.format.read(bytes, this.#parts.cluster)
-          if (this.#view.at(block.feed, block.entry.seq)?.hash === block.hash) return undefined
+          const held = this.#view.at(block.feed, block.entry.seq)?.hash
+          if (held === block.hash && !damage.isWaiting(block.feed, block.entry.seq)) return undefined
           await block.verify()
-          return block
+          // What the disk has damaged is no rival of what its author signed.
+          if (block.entry.seq > sequencer.feed(block.feed).seq) return block
+          const mended = await damage.mend(block, feeds)
+          if (mended === 'mended') tally.applied++
+          return mended === 'whole' ? block : undefined
         } catch (error) {
           if (!isFault(error)) throw error
           this.#refuse(error, from, tally)

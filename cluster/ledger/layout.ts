@@ -66,6 +66,18 @@ export function encodeBlock({ hash, depth, bytes }: StoredBlock): Uint8Array {
   return encode([hash, depth, bytes])
 }
 
+/** @returns undefined where the row is not of that form any more */
+export function tryDecodeBlock(row: Uint8Array): StoredBlock | undefined {
+  try {
+    const block = decodeBlock(row)
+    const isForm =
+      typeof block.hash === 'string' && Number.isSafeInteger(block.depth) && block.bytes instanceof Uint8Array
+    return isForm ? block : undefined
+  } catch {
+    return undefined
+  }
+}
+
 export function decodeBlock(row: Uint8Array): StoredBlock {
   const [hash, depth, bytes] = decode(row) as [string, number, Uint8Array]
   return { hash, depth, bytes }
@@ -81,11 +93,15 @@ export function decodeHead(row: Uint8Array): string {
   return head.hash
 }
 
-/** The rows of one more block at the end of a feed. */
-export function blockWrites(feed: FeedId, seq: number, block: StoredBlock, heads: Uint8Array): Write[] {
+/** The rows of a block, but for the head. */
+export function blockRows(feed: FeedId, seq: number, block: StoredBlock): Write[] {
   return [
     { type: 'put', key: blockKey(feed, seq), value: encodeBlock(block) },
     { type: 'put', key: indexKey(feed, block.hash), value: encode(seq) },
-    { type: 'put', key: headKey(feed), value: heads },
   ]
+}
+
+/** The rows of one more block at the end of a feed. */
+export function blockWrites(feed: FeedId, seq: number, block: StoredBlock, heads: Uint8Array): Write[] {
+  return [...blockRows(feed, seq, block), { type: 'put', key: headKey(feed), value: heads }]
 }

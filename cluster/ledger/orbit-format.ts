@@ -2,6 +2,7 @@ import { decode } from 'cborg'
 import type { Entry } from '../../src/journal/op.ts'
 import type { Identity } from '../network/identity.ts'
 import type { BlockFormat } from './block-format.ts'
+import { blockHash } from './block-hash.ts'
 import { OrbitFeedLog } from './orbit-log.ts'
 import { readBlock } from './signed-entry.ts'
 
@@ -10,6 +11,8 @@ export function orbitFormat(identity: Pick<Identity, 'id' | 'signingKey'>): Bloc
   return {
     ownLog: (parts) => new OrbitFeedLog({ ...parts, identity }),
     read: readBlock,
+    hashOf: blockHash,
+    nextOf: (block) => (decode(block) as { next: string[] }).next[0],
     entryOf: (block) => decode((decode(block) as { payload: Uint8Array }).payload) as Entry,
   }
 }

@@ -13,16 +13,18 @@ export type Heads = ReadonlyMap<FeedId, Head>
 /** Where a node stands: what it holds of every feed, and what follows from that. */
 export interface Position {
   readonly heads: Heads
-  /** Equal where the heads are. */
+  /** Equal where the heads are and neither lacks an entry before them. */
   readonly digest: string
   readonly stateHash: string
 }
 
-export function positionOf(heads: Heads, stateHash: string): Position {
+/** @param damage what of the logs is damaged; '' where nothing is */
+export function positionOf(heads: Heads, stateHash: string, damage = ''): Position {
   const sum = createHash('sha256')
   for (const [feed, { seq, hash }] of [...heads].sort(([a], [b]) => (a < b ? -1 : 1))) {
     sum.update(`${feed}\n${seq}\n${hash}\n`)
   }
+  if (damage !== '') sum.update(damage)
   return { heads, stateHash, digest: sum.digest('base64url') }
 }
 

@@ -6,6 +6,7 @@ import {
   type FeedId,
   FIRST_LIFE,
   type Frontier,
+  feedId,
   feedOf,
   type Lane,
   type NewOp,
@@ -18,6 +19,7 @@ import type { Logger } from '../../src/runtime/logger.ts'
 import { TRAIL_MONTHS_DEFAULT } from '../limits.ts'
 import type { NodeId } from '../network/network.ts'
 import type { BlockFormat } from './block-format.ts'
+import { Damage, type DamageStatus } from './damage.ts'
 import { type Fork, Forks } from './forks.ts'
 import { Ingest, type Taken } from './ingest.ts'
 import { type Head, type Heads, type Position, positionOf, rangesWanted } from './position.ts'
@@ -25,6 +27,7 @@ import { Quarantine } from './quarantine.ts'
 import { Floors } from './snapshots/floors.ts'
 import { LaneInstaller } from './snapshots/lane-installer.ts'
 import { LaneKeeper, type LaneStatus } from './snapshots/lane-keeper.ts'
+import { type Inspection, Soundness } from './soundness.ts'
 import { StoredArchive } from './stored-archive.ts'
 import { type FeedRange, StoredFeeds } from './stored-feeds.ts'
 
@@ -55,6 +58,8 @@ export interface LedgerStatus {
   /** How often each reason made an entry be refused, since the start. */
   readonly refused: Readonly<Record<string, number>>
   readonly parked: { readonly blocks: number; readonly bytes: number }
+  /** Entries the disk has changed. */
+  readonly damaged: DamageStatus
   readonly lanes: readonly LaneStatus[]
 }
 
@@ -71,14 +76,18 @@ export class ReplicatedJournal implements Journal {
   readonly lanes: LaneKeeper
   readonly #sequencer: Sequencer
   readonly #feeds: StoredFeeds
+  readonly #damage: Damage
   readonly #forks: Forks
   readonly #floors: Floors
+  readonly #soundness: Soundness
   readonly #installer: LaneInstaller
   readonly #ingest: Ingest
   #gate: (() => Promise<void> | undefined) | undefined
   readonly #retoldListeners = new Set<(changes: readonly TableChange[]) => void>()
   readonly #ownListeners = new Set<(block: Uint8Array) => void>()
   #position: Position | undefined
+  /** The damage it was worked out with. */
+  #marked = ''
   readonly #heads = new Map<FeedId, Head>()
   /** Feeds whose head has moved since it was last looked at. */
   readonly #moved = new Set<FeedId>()
@@ -97,9 +106,10 @@ export class ReplicatedJournal implements Journal {
   }: ReplicatedJournalParts) {
     this.node = node
     this.cluster = clusterId
-    this.#feeds = new StoredFeeds(store)
-    this.#forks = new Forks(store)
     this.#floors = new Floors(store)
+    this.#damage = new Damage({ store, format, floors: this.#floors, log })
+    this.#feeds = new StoredFeeds(store, this.#damage)
+    this.#forks = new Forks(store)
     const onAppended = (block: Uint8Array) => {
       for (const listener of this.#ownListeners) listener(block)
     }
@@ -120,6 +130,16 @@ export class ReplicatedJournal implements Journal {
       life,
       ...(cachedRows !== undefined && { cachedRows }),
       excused: (feed) => this.#forks.has(feed),
+    })
+    this.#soundness = new Soundness({
+      store,
+      node,
+      format,
+      feeds: this.#feeds,
+      floors: this.#floors,
+      damage: this.#damage,
+      sequencer: this.#sequencer,
+      log,
     })
     this.#installer = new LaneInstaller({
       store,
@@ -148,6 +168,7 @@ export class ReplicatedJournal implements Journal {
       feeds: this.#feeds,
       forks: this.#forks,
       floors: this.#floors,
+      damage: this.#damage,
       isExpired: (lane) => this.lanes.isExpired(lane),
       log,
     })
@@ -177,15 +198,11 @@ export class ReplicatedJournal implements Journal {
     // What was cleared up took rows out of the state hash.
     this.#sequencer.tables.reload()
     await this.#floors.open()
+    await this.#soundness.checkStates()
     await this.#sequencer.open()
     await this.#forks.open()
-    for (const [feed, seq] of Object.entries(this.#sequencer.frontier())) {
-      const head = this.#feeds.headHash(feed)
-      if (head === undefined || this.#feeds.at(feed, seq)?.hash !== head) {
-        throw new Fault('LEDGER_DAMAGED', `the log ${feed} does not end where its records do`, { feed, seq })
-      }
-      this.#moved.add(feed)
-    }
+    await this.#soundness.checkEnds()
+    for (const feed of Object.keys(this.frontier())) this.#moved.add(feed)
     await this.lanes.takeAside()
   }
 
@@ -238,6 +255,13 @@ export class ReplicatedJournal implements Journal {
       )
     }
     return this.#sequencer.commit(lane, (tables) => {
+      const feed = feedId(lane, this.node, this.life)
+      if (this.#damage.isWaiting(feed, this.#sequencer.feed(feed).seq)) {
+        throw new Fault(
+          'JOURNAL_BUSY',
+          'the end of this node’s log is damaged and being fetched from a member',
+        )
+      }
       // Going on without what this node has written itself would give numbers away twice.
       if (this.#installer.owes(lane)) {
         throw new Fault('JOURNAL_BUSY', 'the records are being fetched from another member; try again')
@@ -282,15 +306,16 @@ export class ReplicatedJournal implements Journal {
 
   /** Heads and state hash of one moment. */
   position(): Position {
-    if (this.#position) return this.#position
+    if (this.#position && this.#marked === this.#damage.mark) return this.#position
+    this.#marked = this.#damage.mark
     for (const feed of this.#moved) {
       const { seq } = this.#sequencer.feed(feed)
-      const hash = this.#feeds.at(feed, seq)?.hash
+      const hash = this.#feeds.at(feed, seq)?.hash ?? this.#feeds.headHash(feed)
       if (hash !== undefined) this.#heads.set(feed, { seq, hash })
     }
     this.#moved.clear()
     const heads = [...this.#heads].filter(([feed]) => !this.lanes.isDropped(parseFeedId(feed).lane))
-    this.#position = positionOf(new Map(heads), this.stateHash())
+    this.#position = positionOf(new Map(heads), this.stateHash(), this.#damage.mark)
     return this.#position
   }
 
@@ -326,12 +351,13 @@ export class ReplicatedJournal implements Journal {
 
   /** What to ask a peer for that stands there. */
   wanted(there: Heads): FeedRange[] {
-    return rangesWanted(
+    const missing = rangesWanted(
       this.position().heads,
       there,
       (feed, seq) => this.#feeds.at(feed, seq)?.hash,
       (feed) => this.forkedAt(feed),
-    ).filter(({ feed }) => {
+    )
+    return [...missing, ...this.#damage.wanted(there)].filter(({ feed }) => {
       const { lane } = parseFeedId(feed)
       return !this.lanes.isDropped(lane) && !this.lanes.isExpired(lane)
     })
@@ -340,6 +366,14 @@ export class ReplicatedJournal implements Journal {
   /** Signed blocks, each after all it had seen. */
   async *blocks(ranges: readonly FeedRange[]): AsyncGenerator<Uint8Array> {
     for await (const { bytes } of this.#feeds.inCausalOrder(ranges)) yield bytes
+  }
+
+  /**
+   * Reads everything that is stored, and says what the disk has changed; damaged entries are fetched again.
+   * @param rest waits now and then, so that others get their turn
+   */
+  inspect(rest: () => Promise<void> = async () => {}): Promise<Inspection> {
+    return this.#soundness.inspect(rest)
   }
 
   status(): LedgerStatus {
@@ -351,6 +385,7 @@ export class ReplicatedJournal implements Journal {
       forks: this.#forks.list().map(({ feed, seq, held, rival }) => ({ feed, seq, held, rival })),
       refused: this.#ingest.refusals,
       parked: this.#ingest.parked,
+      damaged: this.#damage.status,
       lanes: this.lanes.status(),
     }
   }

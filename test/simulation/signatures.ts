@@ -81,6 +81,8 @@ export function simFormat(keys: Keys, node: string): BlockFormat {
       },
     }),
     read: async (bytes, cluster) => readSimBlock(keys, bytes, cluster),
+    hashOf,
+    nextOf: (block) => decodeBlock(block).next ?? undefined,
     entryOf: (block) => decodeEntry(decodeBlock(block).entry),
   }
 }

@@ -19,7 +19,7 @@ import { AUTHORITY, CATALOG, type Entry, feedId, type NewOp } from '../../../../
 import type { NodeFacts } from '../../../../src/journal/rows.ts'
 import type { Digest } from '../../../../src/oci/digest.ts'
 import { systemClock } from '../../../../src/runtime/clock.ts'
-import { silentLogger } from '../../../../src/runtime/logger.ts'
+import { type Logger, silentLogger } from '../../../../src/runtime/logger.ts'
 import { LevelStore } from '../../../../src/store/level/level-store.ts'
 
 export async function temporary(): Promise<string> {
@@ -110,7 +110,11 @@ export interface Site {
 
 export async function openSite(
   plan: Plan,
-  { identity = newIdentity(), directory }: { identity?: Identity; directory?: string } = {},
+  {
+    identity = newIdentity(),
+    directory,
+    log = silentLogger,
+  }: { identity?: Identity; directory?: string; log?: Logger } = {},
 ): Promise<Site> {
   const place = directory ?? (await temporary())
   const store = new Valve(await LevelStore.open(place))
@@ -120,7 +124,7 @@ export async function openSite(
     format: orbitFormat(identity),
     clusterId: plan.clusterId,
     clock: systemClock,
-    log: silentLogger,
+    log,
   })
   await journal.open()
   const blocks: Uint8Array[] = []
