@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import {
   type GossipSub,
   type GossipSubComponents,
@@ -35,6 +36,15 @@ export function gossipService(topics: readonly string[], meter: GossipMeter) {
     globalSignaturePolicy: StrictSign,
     fallbackToFloodsub: false,
     doPX: false,
+    // A copy of what is here already is told by its bytes, before anybody checks its signature again.
+    fastMsgIdFn: ({ from, seqno, data }) => sumOf(from, seqno, data),
+    // We publish to everybody we are connected to; the mesh is for who is not, so it may be thin.
+    floodPublish: true,
+    D: 3,
+    Dlo: 2,
+    Dhi: 6,
+    Dscore: 2,
+    Dout: 1,
     emitSelf: false,
     allowPublishToZeroTopicPeers: true,
     ignoreDuplicatePublishError: true,
@@ -59,6 +69,10 @@ export function gossipService(topics: readonly string[], meter: GossipMeter) {
   })
   return ({ privateKey, peerId, peerStore, connectionManager, logger, registrar }: GossipSubComponents) =>
     create({ privateKey, peerId, peerStore, connectionManager, logger, registrar: metered(registrar, meter) })
+}
+
+function sumOf(...parts: readonly (Uint8Array | undefined)[]): string {
+  return hash('sha256', Buffer.concat(parts.map((part) => part ?? new Uint8Array())), 'base64')
 }
 
 /**
