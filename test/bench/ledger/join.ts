@@ -25,24 +25,34 @@ interface Joined {
 async function newcomer(kind: Kind, provider: RemotePeer, directory: string): Promise<Joined> {
   const [address] = provider.addresses as [string]
   const relay = await startRelay(Number(/\/tcp\/(\d+)/.exec(address)?.[1]), ONE_WAY_MS)
+  const relays = [relay]
+  const swarm: string[] = []
+  if (kind === 'ours') {
+    await provider.call('snapshot')
+    for (const place of await provider.call<string[]>('swarm')) {
+      const line = await startRelay(Number(place.split(':').at(-1)), ONE_WAY_MS)
+      relays.push(line)
+      swarm.push(`127.0.0.1:${line.port}`)
+    }
+  }
   const cluster = await provider.call<string>('cluster')
   const late = await RemotePeer.start(kind, joinPath(directory, `${kind}-late`), cluster)
   try {
     await provider.call('admit', late.id)
     await provider.call('meet', late.id, [])
     const startedAt = performance.now()
-    await late.call('meet', provider.id, [address.replace(/\/tcp\/\d+/, `/tcp/${relay.port}`)])
+    await late.call('meet', provider.id, [address.replace(/\/tcp\/\d+/, `/tcp/${relay.port}`)], swarm)
     while (!(await late.call<string[]>('connected')).includes(provider.id))
       await new Promise((resolve) => setTimeout(resolve, 20))
     await late.call('catchUp', provider.id)
     const rest = await untilEqual([provider, late], PATIENCE_MS)
     const elapsedMs = rest === undefined ? undefined : performance.now() - startedAt
     const { peak } = await late.call<{ peak: number }>('memory')
-    const bytes = relay.bytesBack()
+    const bytes = relays.reduce((sum, line) => sum + line.bytesBack(), 0)
     return { elapsedMs, peak, bytes, httpMs: await copyByHttp(bytes, directory) }
   } finally {
     await late.stop()
-    await relay.stop()
+    for (const line of relays) await line.stop()
   }
 }
 

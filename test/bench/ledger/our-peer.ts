@@ -1,11 +1,16 @@
+import { join } from 'node:path'
+import { orbitFormat } from '../../../cluster/ledger/orbit-format.ts'
 import { Replication } from '../../../cluster/ledger/replication.ts'
 import type { Roster, Member as RosterMember } from '../../../cluster/membership/roster.ts'
 import { Host } from '../../../cluster/network/host.ts'
 import { Keyring } from '../../../cluster/network/keyring.ts'
+import { Swarm } from '../../../cluster/swarm/swarm.ts'
+import { CATALOG } from '../../../src/journal/op.ts'
 import { systemClock } from '../../../src/runtime/clock.ts'
 import { silentLogger } from '../../../src/runtime/logger.ts'
 import { systemRandom } from '../../../src/runtime/random.ts'
 import { systemTimers } from '../../../src/runtime/timers.ts'
+import { openDisk } from '../../support/disk.ts'
 import { machineMs } from '../part.ts'
 import { admit, foundMember, openMember, TagWriter } from './member.ts'
 import type { BenchPeer } from './peer.ts'
@@ -17,7 +22,12 @@ class Links implements Roster {
   readonly #members = new Map<string, RosterMember>()
   readonly #listeners = new Set<() => void>()
 
-  put(id: string, state: RosterMember['state'], addresses: readonly string[]): void {
+  put(
+    id: string,
+    state: RosterMember['state'],
+    addresses: readonly string[],
+    swarm: readonly string[] = [],
+  ): void {
     this.#members.set(id, {
       id,
       name: id,
@@ -28,7 +38,7 @@ class Links implements Roster {
       sealKey: null,
       admittedBy: null,
       addresses,
-      swarm: [],
+      swarm,
       url: null,
     })
     for (const listener of this.#listeners) listener()
@@ -62,21 +72,45 @@ export async function startOurPeer(directory: string, clusterId: string): Promis
     { clusterId: journal.cluster, listen: ['/ip4/127.0.0.1/tcp/0'] },
     { identity, keyring: new Keyring(KEY), roster: links, ...runtime },
   )
-  const replication = new Replication({ journal, network: host, roster: links, ...runtime })
+  // Snapshots travel as blobs.
+  const disk = await openDisk(join(directory, 'blobs'))
+  const swarm = new Swarm(
+    {
+      blobs: disk.blobs,
+      network: host,
+      roster: links,
+      identity: identity.privateKey,
+      clock: systemClock,
+      timers: systemTimers,
+      random: systemRandom,
+      logger: silentLogger,
+    },
+    { host: '127.0.0.1', port: 0, directory: join(directory, 'torrents') },
+  )
+  const blobs = { store: disk.blobs, source: swarm, format: orbitFormat(identity) }
+  const replication = new Replication({ journal, network: host, roster: links, blobs, ...runtime })
   const arrivals: [string, number][] = []
   journal.onChange((changes) => {
     const at = machineMs()
     for (const { table, key } of changes) if (table === 'tags') arrivals.push([TagWriter.nameOf(key), at])
   })
   await host.start()
+  await swarm.start()
   await replication.start()
   let tags: TagWriter | undefined
   return {
     id: () => identity.id,
     cluster: () => journal.cluster,
     addresses: () => host.addresses(),
+    swarm: () => {
+      const address = swarm.address()
+      return address ? [`${address.host}:${address.port}`] : []
+    },
+    async snapshot() {
+      await replication.snapshot(CATALOG)
+    },
     admit: (node) => admit(member, node),
-    meet: async (id, addresses) => links.put(id, 'member', addresses),
+    meet: async (id, addresses, swarm = []) => links.put(id, 'member', addresses, swarm),
     part: async (id) => links.put(id, 'left', []),
     connected: () => host.connected(),
     async put(name) {
@@ -88,7 +122,9 @@ export async function startOurPeer(directory: string, clusterId: string): Promis
     standing: () => `${journal.position().digest} ${journal.stateHash()}`,
     async close() {
       await replication.stop()
+      await swarm.stop()
       await host.stop()
+      await disk.close()
       await member.close()
     },
   }

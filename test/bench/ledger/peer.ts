@@ -13,9 +13,13 @@ export interface BenchPeer {
   /** What a newcomer needs to know: the cluster's id, or the database's address. */
   cluster(): Later<string>
   addresses(): string[]
+  /** Where its swarm listens, for those that have one. */
+  swarm?(): string[]
+  /** Writes the catalog down for newcomers, where it can. */
+  snapshot?(): Promise<void>
   admit(node: string): Promise<void>
   /** Lets that peer in and dials it; `part` cuts the link. */
-  meet(id: string, addresses: readonly string[]): Promise<void>
+  meet(id: string, addresses: readonly string[], swarm?: readonly string[]): Promise<void>
   part(id: string): Promise<void>
   connected(): string[]
   /** Resolves when acknowledged. */
