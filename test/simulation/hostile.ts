@@ -13,6 +13,7 @@ export type Lie =
   | 'stranger'
   | 'unlinked'
   | 'poison'
+  | 'forget'
   | 'hole'
   | 'forge'
   | 'replay'
@@ -28,14 +29,16 @@ export const LIES: Readonly<Record<Lie, number>> = {
   /** Writes under a name nobody ever admitted. */
   stranger: 2,
   /** Does not go on from its own last entry. */
-  unlinked: 3,
-  /** Poisons clocks and depths, or forgets what it had seen. */
+  unlinked: 5,
+  /** Poisons clocks and depths. */
   poison: 4,
+  /** Has seen less than it had. */
+  forget: 4,
   hole: 2,
   forge: 4,
   replay: 3,
   junk: 4,
-  flood: 0.6,
+  flood: 1,
 }
 
 /** Blocks of one flood: more than a node parks. */
@@ -90,10 +93,17 @@ export class Liar {
           { depth: 2 ** 47 },
           { depth: 1 },
           { time: 2 ** 48 },
-          { seen: Object.fromEntries(audience.map((id) => [feedId(AUTHORITY, id), 1])) },
         ])
         // Not believed by itself: only a wrong clock alone is no lie about structure.
         return this.#tell([this.#sign(this.#entry(ops(), poison))], audience)
+      }
+      case 'forget': {
+        const before = this.#oracle.past(this.#node).seen(feedId(AUTHORITY, this.#node.id))
+        const less = Object.entries(before).filter(
+          ([other, seq]) => seq > 1 && !other.includes(this.#node.id),
+        )
+        const seen = Object.fromEntries(less.map(([other, seq]) => [other, seq - 1]))
+        return this.#tell([this.#sign(this.#entry(ops(), { seen }))], audience)
       }
       case 'stranger': {
         const id = this.#keys.create()
@@ -136,6 +146,8 @@ export class Liar {
     const block = this.#sign({ ...entry, ops: entry.ops.map((one) => ({ ...one, ...newer })) })
     await this.#node.journal?.take([block], this.#node.id)
     const seq = this.#node.journal?.frontier()[feedId(AUTHORITY, this.#node.id)]
+    if (seq === undefined) return
+    this.#oracle.writtenAhead(this.#node, seq >= entry.seq)
     if (seq === entry.seq)
       this.#tell(
         [block],

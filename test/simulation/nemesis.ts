@@ -22,6 +22,7 @@ export const FAULTS = {
   'wire-corrupt': 2,
   'wire-slow': 2,
   restore: 4,
+  relapse: 4,
 }
 export type FaultName = keyof typeof FAULTS
 
@@ -51,12 +52,12 @@ export class Nemesis {
       chosen.includes(name as FaultName) ? weight : 0,
     ])
     this.#weights = Object.fromEntries(weights) as Record<FaultName, number>
-    this.#lurking = this.#random.chance(0.15)
+    this.#lurking = this.#random.chance(0.3)
   }
 
   /** Power goes in the very moment in which something late is decided again. */
   ambush(node: SimNode): void {
-    if (this.#lurking && this.#random.chance(0.3))
+    if (this.#lurking && this.#random.chance(0.5))
       this.#world.schedule(this.#random.between(0, 1), `nemesis: ambush ${node.name}`, () =>
         this.#crash([node]),
       )
@@ -96,6 +97,8 @@ export class Nemesis {
         return this.#crash(nodes)
       case 'restore':
         return this.#restore(victim)
+      case 'relapse':
+        return this.#relapse(shuffled)
       case 'disk-full':
         return this.#during(
           () => Object.assign(victim.disk.faults, { full: true }),
@@ -129,7 +132,11 @@ export class Nemesis {
         )
       default:
         return this.#during(
-          () => Object.assign(this.#wire.faults, { corruptGossip: 0.3, corruptChannel: 0.05 }),
+          () =>
+            Object.assign(this.#wire.faults, {
+              corruptGossip: 0.3,
+              corruptChannel: random.pick([0.05, 0.5]),
+            }),
           () => this.#calm(),
         )
     }
@@ -158,10 +165,15 @@ export class Nemesis {
   }
 
   #cut(links: readonly (readonly [SimNode, SimNode])[]): void {
+    this.#later('healed', this.#apart(links))
+  }
+
+  /** @returns what brings them together again */
+  #apart(links: readonly (readonly [SimNode, SimNode])[]): () => void {
     for (const [from, to] of links) this.#wire.cut(from.id, to.id)
-    this.#later('healed', () => {
+    return () => {
       for (const [from, to] of links) this.#wire.heal(from.id, to.id)
-    })
+    }
   }
 
   /** Cuts node after node off, and lets them back in another order. */
@@ -187,6 +199,27 @@ export class Nemesis {
     const backup = node.disk.rows.copy()
     this.#later(`${node.name} is restored`, () => {
       if (node.gone) return
+      node.crash()
+      node.disk.rows = backup
+      this.#onRestored(node)
+      this.#start(node)
+    })
+  }
+
+  /** Restored, and whoever knows what it wrote since then is out of its reach. */
+  #relapse(nodes: readonly SimNode[]): void {
+    const [node, witness, ...rest] = nodes
+    if (!node || !witness || rest.length === 0) return
+    const backup = node.disk.rows.copy()
+    const both = (left: readonly SimNode[], right: readonly SimNode[]) => [
+      ...across(left, right),
+      ...across(right, left),
+    ]
+    const healing = this.#apart(both([node, witness], rest))
+    this.#later(`${node.name} relapses`, () => {
+      if (node.gone) return
+      healing()
+      this.#cut(both([witness], [node, ...rest]))
       node.crash()
       node.disk.rows = backup
       this.#onRestored(node)

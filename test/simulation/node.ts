@@ -63,6 +63,8 @@ interface Running {
   readonly network: SimNetwork
   readonly replication: Replication
   readonly acts: MemberActs
+  /** The journal as its callers have it. */
+  readonly recorded: Journal
   readonly doors: Doors
   readonly parts: readonly Startable[]
 }
@@ -121,7 +123,8 @@ export class SimNode {
     const roster = new SeededRoster(tables, id, this.#parts.seeds)
     const network = new SimNetwork(id, wire, roster, life)
     const replication = new Replication({ journal, network, roster, clock, timers, random, log })
-    const doors = openDoors(this.#recorded(journal), random)
+    const recorded = this.#recorded(journal)
+    const doors = openDoors(recorded, random)
     const acts = new MemberActs({ journal, rotation: rotation(random) })
     const onCompared: Replication['onCompared'] = (listener) => replication.onCompared(listener)
     const common = { journal, network, roster, onCompared, clock, timers, random, log }
@@ -142,6 +145,7 @@ export class SimNode {
       network,
       replication,
       acts,
+      recorded,
       doors,
       parts: [tables, lives, network, replication, forkWarden],
     }

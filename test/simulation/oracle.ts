@@ -1,6 +1,14 @@
 import { blockKey, decodeBlock } from '../../cluster/ledger/layout.ts'
 import type { ReplicatedJournal } from '../../cluster/ledger/replicated-journal.ts'
-import { type Entry, type FeedId, feedOf, type Lane, opId, parseFeedId } from '../../src/journal/op.ts'
+import {
+  AUTHORITY,
+  type Entry,
+  type FeedId,
+  feedOf,
+  type Lane,
+  opId,
+  parseFeedId,
+} from '../../src/journal/op.ts'
 import { type Acknowledged, lostAcknowledged } from './checkers/acknowledged.ts'
 import { disagreement, notConverged, type Standing } from './checkers/agreement.ts'
 import { administrators, brokenChain, stateHashOf } from './checkers/disk-state.ts'
@@ -103,6 +111,12 @@ export class Oracle implements Witness {
     this.#world.note(`${node.name} signed`)
   }
 
+  /** What a newer node wrote was taken in at its own, or not. */
+  writtenAhead(node: SimNode, taken: boolean): void {
+    if (!taken && this.signedBlocks.forked.size === 0)
+      this.#hold('I9 what is not known yet is kept', node, 'what it wrote ahead of others was not taken in')
+  }
+
   /** A liar shows this to somebody, in its own name. */
   lied(bytes: Uint8Array): void {
     this.#register(bytes)
@@ -185,7 +199,9 @@ export class Oracle implements Witness {
       )
       const wrong = this.#book(node).rights.violation(held(journal), true)
       this.#hold('I4 a revocation beats what had not seen it', node, wrong)
-      if (administrators(rows).length === 0)
+      // What a fork takes back may be what made the last one; that is what the recovery key is for.
+      const isWhole = ![...this.signedBlocks.forked].some((feed) => parseFeedId(feed).lane === AUTHORITY)
+      if (isWhole && administrators(rows).length === 0)
         this.#hold('I12 at least one administrator', node, 'there is none')
     }
     const [first] = nodes

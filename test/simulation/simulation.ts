@@ -83,12 +83,7 @@ export class Simulation {
     const { random } = this.#world
     this.#wire = new Wire(this.#world)
     this.#keys = new Keys(random.fork())
-    this.#nemesis = new Nemesis(this.#world, this.#wire, (node) =>
-      this.#oracle.restored(
-        node,
-        this.#nodes.filter((one) => one !== node && !one.gone),
-      ),
-    )
+    this.#nemesis = new Nemesis(this.#world, this.#wire, (node) => this.#restored(node))
     this.#workload = new Workload(random.fork())
     const founder = this.#keys.create()
     this.#genesis = writeGenesis({
@@ -223,6 +218,17 @@ export class Simulation {
     return pivot ? honest.filter((node) => node === pivot || calls(pivot, node)) : []
   }
 
+  /** A node tells of itself when it starts, and again when that has changed. */
+  #restored(node: SimNode): void {
+    const others = this.#nodes.filter((one) => one !== node && !one.gone)
+    this.#oracle.restored(node, others)
+    for (const latestMs of [400, 4000, 12_000]) {
+      this.#world.schedule(this.#world.random.between(20, latestMs), `${node.name} announces`, () => {
+        if (this.#isAsked(node)) this.#workload.request('announce', node).catch(() => {})
+      })
+    }
+  }
+
   #ask(): void {
     const up = this.#nodes.filter((node) => this.#isAsked(node))
     if (up.length === 0) return
@@ -290,7 +296,8 @@ export class Simulation {
       this.#world.note(`${node.name} evicts ${other.name}`)
       this.#oracle.excused.add(other.id)
       const compromised = random.chance(0.3)
-      const acceptUntil = compromised || random.chance(0.2) ? 'now' : null
+      const until = random.chance(0.5) ? 'now' : random.integer(4)
+      const acceptUntil = compromised || random.chance(0.2) ? until : null
       node.up?.acts.evict(other.id, { compromised, acceptUntil, reason: '' }, NODE_ITSELF).catch(ignore)
     }
   }

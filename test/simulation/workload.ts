@@ -17,13 +17,15 @@ import type { SeededRandom } from './world/random.ts'
 export const REQUESTS = {
   push: 16,
   retag: 10,
-  untag: 4,
-  'delete-manifest': 4,
+  untag: 8,
+  'delete-manifest': 8,
   unlink: 3,
   grant: 14,
   revoke: 10,
   'set-role': 5,
   'set-admin': 8,
+  promote: 4,
+  demote: 2,
   'create-user': 6,
   'delete-user': 3,
   'set-profile': 3,
@@ -35,6 +37,22 @@ export const REQUESTS = {
   unknown: 2,
 }
 export type Request = keyof typeof REQUESTS
+
+/** A court where everybody makes others great. */
+const INTRIGUE: Readonly<Partial<Record<Request, number>>> = {
+  promote: 12,
+  demote: 6,
+  grant: 4,
+  'set-profile': 3,
+}
+/** Images come and go, and nothing else happens. */
+const TRADE: Readonly<Partial<Record<Request, number>>> = {
+  push: 10,
+  retag: 8,
+  untag: 8,
+  'delete-manifest': 8,
+  unlink: 4,
+}
 
 const ROLES: readonly RoleId[] = [1, 2, 3, 4, 5]
 const PASSWORD = 'Simulated-0'
@@ -67,7 +85,7 @@ export class Workload {
   readonly projects: string[] = []
   readonly #random: SeededRandom
   readonly #images: readonly Image[]
-  readonly #weights: Readonly<Record<Request, number>>
+  #weights: Readonly<Partial<Record<Request, number>>>
 
   constructor(random: SeededRandom) {
     this.#random = random
@@ -76,6 +94,8 @@ export class Workload {
     const favour = (weight: number) => weight * random.pick([0, 0.5, 1, 1, 2, 5])
     const weights = Object.entries(REQUESTS).map(([request, weight]) => [request, favour(weight)])
     this.#weights = { ...REQUESTS, ...(Object.fromEntries(weights) as Record<Request, number>) }
+    if (random.chance(0.15)) this.#weights = INTRIGUE
+    else if (random.chance(0.15)) this.#weights = TRADE
   }
 
   /** The cluster's first administrator and project. */
@@ -91,7 +111,7 @@ export class Workload {
   }
 
   next(): Request {
-    return this.#random.weighted(this.#weights)
+    return this.#random.weighted(this.#weights as Record<Request, number>)
   }
 
   /** @throws Fault where the node refuses; anything else is a defect */
@@ -112,6 +132,14 @@ export class Workload {
         return accounts.delete(user, by)
       case 'set-admin':
         return accounts.setAdmin(user, random.chance(0.5), by)
+      case 'promote':
+        return this.#promote(node)
+      case 'demote': {
+        // By the one who has been in office longest, for whom he may.
+        const [senior, ...juniors] = this.users.filter((one) => isBoss(tables, one))
+        if (senior === undefined || juniors.length === 0) throw new Fault('NOT_FOUND', 'there is nobody')
+        return accounts.setAdmin(random.pick(juniors), false, acting(senior))
+      }
       case 'set-profile':
         return accounts.setProfile(user, { comment: `${random.integer(100)}`, email: 'a@example.org' }, by)
       case 'set-password':
@@ -183,7 +211,7 @@ export class Workload {
     const random = this.#random
     const { blobs, manifests, tags } = doorsOf(node)
     const name = parseRepositoryName(
-      `${random.pick(['library', ...PROJECT_NAMES])}/${random.pick(['app', 'lib/x'])}`,
+      `${random.chance(0.7) ? 'library' : random.pick(PROJECT_NAMES)}/${random.chance(0.8) ? 'app' : 'lib/x'}`,
     )
     const tag = parseTag(random.pick(TAGS))
     const { digest, bytes, parts } = random.pick(this.#images)
@@ -209,27 +237,52 @@ export class Workload {
     const { name, site, tokenKey, sealKey } = row
     const url = `https://${this.#random.integer(100)}.example.org`
     const facts = { name, site, tokenKey, sealKey, url, addresses: [], swarm: [] }
-    await node.journal?.commit(AUTHORITY, () => [op('node.announced', { facts }, 'node')])
+    await node.up?.recorded.commit(AUTHORITY, () => [op('node.announced', { facts }, 'node')])
+  }
+
+  /** Chains of rights: the newest administrator makes another one. */
+  async #promote(node: SimNode): Promise<void> {
+    const { accounts } = doorsOf(node)
+    const { tables } = node.journal as NonNullable<SimNode['journal']>
+    const actor = this.users.findLast((user) => isBoss(tables, user))
+    if (actor === undefined) throw new Fault('NOT_FOUND', 'there is no administrator')
+    const plain = this.users.filter((user) => tables.get('users', user) && !isBoss(tables, user))
+    if (plain.length > 3) return accounts.setAdmin(this.#random.pick(plain), true, acting(actor))
+    const name = `${this.#random.pick(USER_NAMES)}${this.users.length}`
+    this.users.push((await accounts.create({ name, password: PASSWORD, admin: true }, acting(actor))).id)
   }
 
   /** Mostly somebody who may, as the tables of that node have it; now and then anybody, or the operator. */
   #acting(tables: Tables, project: string): Acting {
     const random = this.#random
-    const isBoss = (user: string) => {
-      const row = tables.get('users', user)
-      return row !== undefined && isAdmin(row)
-    }
-    const able = this.users.filter((user) => isBoss(user) || membershipOf(tables, project, user)?.role === 1)
+    const able = this.users.filter(
+      (user) => isBoss(tables, user) || membershipOf(tables, project, user)?.role === 1,
+    )
     if (able.length === 0 || random.chance(0.03)) return NODE_ITSELF
     const actor = random.chance(0.9) ? random.pick(able) : random.pick(this.users)
     return {
       actor,
       permit(now) {
         const demand = { action: 'member:create', on: 'project', project } as const
-        const allowed = isBoss(actor) || decide({ kind: 'user', id: actor }, demand, now).allow
+        const allowed = isBoss(now, actor) || decide({ kind: 'user', id: actor }, demand, now).allow
         if (!allowed) throw new Fault('FORBIDDEN', 'they may not')
       },
     }
+  }
+}
+
+function isBoss(tables: Pick<Tables, 'get'>, user: string): boolean {
+  const row = tables.get('users', user)
+  return row !== undefined && isAdmin(row)
+}
+
+/** In that user's name, as long as it is administrator. */
+function acting(user: string): Acting {
+  return {
+    actor: user,
+    permit(now) {
+      if (!isBoss(now, user)) throw new Fault('FORBIDDEN', 'they may not')
+    },
   }
 }
 

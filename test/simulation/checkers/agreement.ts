@@ -14,8 +14,8 @@ export interface Standing {
 }
 
 /**
- * I10: nodes that hear each other come to hold the same entries. A feed whose author signed two histories may
- * end differently, but then everybody who holds one and met the other knows.
+ * I10: nodes that hear each other come to hold the same entries. Of a feed whose author signed two histories
+ * that is what lies before the fork: the proof goes from one to the next.
  */
 export function notConverged(nodes: readonly Standing[], forked: ReadonlySet<FeedId>): string | undefined {
   const [first, ...others] = nodes
@@ -25,9 +25,9 @@ export function notConverged(nodes: readonly Standing[], forked: ReadonlySet<Fee
     for (const feed of new Set([...first.heads.keys(), ...node.heads.keys()])) {
       const [a, b] = [first.heads.get(feed), node.heads.get(feed)]
       if (a?.hash === b?.hash) continue
-      if (!forked.has(feed)) return `${feed}: ${first.name} holds ${a?.seq ?? 0}, ${node.name} ${b?.seq ?? 0}`
-      if (!first.isForked(feed) && !node.isForked(feed))
-        return `${feed}: neither ${first.name} nor ${node.name} knows of the fork`
+      if (!forked.has(feed) || first.isForked(feed) || node.isForked(feed))
+        return `${feed}: ${first.name} holds ${a?.seq ?? 0}, ${node.name} ${b?.seq ?? 0}`
+      return `${feed}: neither ${first.name} nor ${node.name} knows of the fork`
     }
   }
   return undefined

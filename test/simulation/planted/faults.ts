@@ -167,8 +167,8 @@ export const PLANTED: readonly PlantedBug[] = [
   ]),
   bug('deleted accounts live', [
     'src/journal/authority/folds/users.ts',
-    'deleted: deletions.length > 0,',
-    'deleted: deletions.length > 1,',
+    'deleted: deletions.length > 0',
+    'deleted: deletions.length > 1',
   ]),
   bug('only who directly rests on a removed right is looked at again', [
     'src/journal/authority/review.ts',
