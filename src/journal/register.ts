@@ -29,6 +29,11 @@ export function winner<T>(register: Register<T>): T | undefined {
   return register[0]?.value
 }
 
+/** Whether it says several things: sites that wrote the same unaware of each other agree. */
+export function isSplit<T>(register: Register<T>): boolean {
+  return register.some((one) => one.value !== register[0]?.value)
+}
+
 /** Restrict-wins for a flag that opens something: true only while every unseen write says so. */
 export function allAgree(register: Register<boolean>): boolean {
   return register.length > 0 && register.every((one) => one.value)

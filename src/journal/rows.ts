@@ -64,6 +64,8 @@ export type { Claim, Register, Sibling } from './rows/registers.ts'
  * - stageMembers `<stage>/<chunk>`: which they are
  * - dependents   `<right>\0<entity>\0<op id>`: who rests on a right; and `<right>`, where anybody does
  * - reviews      right: its dependents are to be decided again
+ * - disputes     as `tags`: those that mean several things, or were to mean what a rule forbade
+ * - disputedFields `user:<id>`, `project:<id>`: those of which a field has several values
  */
 export interface Rows {
   cluster: ClusterRow
@@ -93,6 +95,8 @@ export interface Rows {
   stageMembers: readonly StageMember[]
   dependents: { readonly entities: readonly string[] }
   reviews: { readonly after: string }
+  disputes: { readonly tag: string }
+  disputedFields: { readonly fields: readonly string[] }
 }
 
 export type TableName = keyof Rows

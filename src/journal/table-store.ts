@@ -31,6 +31,9 @@ const FAMILY: Partial<Record<TableName, LaneFamily | null>> = {
   stageMembers: null,
   dependents: null,
   reviews: null,
+  // Worked out from rows that are in the hash.
+  disputes: null,
+  disputedFields: null,
 }
 
 /** The lane family a row is made from; undefined for what is a node's own business and in no hash. */

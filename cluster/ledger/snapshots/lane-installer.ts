@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { decode, encode } from 'cborg'
 import { Fault } from '../../../src/errors.ts'
+import { DISPUTES, disputeOf } from '../../../src/journal/content/disputes.ts'
 import type { KeyValue, Write } from '../../../src/journal/key-value.ts'
 import { laneRows, putRow, RowsSum, rowKey } from '../../../src/journal/lane-rows.ts'
 import { type FeedId, type Frontier, familyOf, type Lane, parseFeedId } from '../../../src/journal/op.ts'
@@ -205,10 +206,18 @@ export class LaneInstaller {
     }
     const sum = new RowsSum()
     const batch = new BatchedWrites(this.#store, INSTALL_BATCH_BYTES)
+    let told = false
     for await (const rows of reader.rows()) {
       for (const row of rows) {
         sum.add(row)
+        // Rows come sorted: what does not count is there before the tags that ask for it.
+        if (row.table === 'tags' && !told) {
+          await batch.flush()
+          told = true
+        }
         await batch.add(putRow(row))
+        const own = disputeOf(this.#store, row)
+        if (own) await batch.add(putRow(own))
       }
     }
     await batch.flush()
@@ -239,6 +248,7 @@ export class LaneInstaller {
     for (const kind of ['feed', 'head', 'log', 'hash'] as const) {
       await deleteRange(this.#store, ofLane(kind, lane))
     }
+    if (familyOf(lane) === 'catalog') await deleteRange(this.#store, DISPUTES)
     const batch = new BatchedWrites(this.#store, INSTALL_BATCH_BYTES)
     for await (const row of laneRows(this.#store, lane)) await batch.add({ type: 'del', key: rowKey(row) })
     await batch.flush()

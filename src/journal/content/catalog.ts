@@ -10,6 +10,7 @@ import {
 } from '../rows.ts'
 import type { Draft } from '../table-store.ts'
 import type { Rules } from './content.ts'
+import { isDisputed } from './disputes.ts'
 import { withTagOp } from './tags.ts'
 
 interface Place {
@@ -137,6 +138,8 @@ function writeTag(draft: Draft, op: Op, key: string, before: TagRow | undefined,
     draft.put('tagged', inRepository(key, one.value, after.tag), { tag: after.tag })
   if (after.values.length > 0 || after.ops) draft.put('tags', at, after)
   else draft.delete('tags', at)
+  if (isDisputed(draft, after)) draft.put('disputes', at, { tag: after.tag })
+  else if (draft.get('disputes', at)) draft.delete('disputes', at)
   touch(draft, op, key, { tags: Number(after.values.length > 0) - Number((before?.values.length ?? 0) > 0) })
 }
 

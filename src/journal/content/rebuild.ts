@@ -2,12 +2,21 @@ import type { Base } from '../feed-log.ts'
 import { type Entry, type Frontier, feedOf, type Op, opId } from '../op.ts'
 import { reduce } from '../reduce.ts'
 import type { Past } from '../replay.ts'
-import type { IneffectiveRow, TableName } from '../rows.ts'
+import type { IneffectiveRow, TableName, TagRow } from '../rows.ts'
 import { Draft, type TableStore } from '../table-store.ts'
+import { isDisputed } from './disputes.ts'
 import { mayWrite } from './membership.ts'
 
 /** Tables whose rows belong to a repository and begin with its key. */
-const OF_REPOSITORY = ['repositories', 'links', 'manifests', 'tags', 'tagged', 'referrers'] as const
+const OF_REPOSITORY = [
+  'repositories',
+  'links',
+  'manifests',
+  'tags',
+  'tagged',
+  'referrers',
+  'disputes',
+] as const
 
 /** The ops of an entry as the reducer sees them. */
 export function opsOf(entry: Entry, past: Frontier): Op[] {
@@ -69,6 +78,7 @@ export class Rebuilding {
         for await (const { key, row } of base.rows(table, repository)) {
           if (!belongs(key, repository)) continue
           this.draft.put(table, key, row)
+          if (table === 'tags') this.#dispute(key, row as TagRow)
           if (table !== 'links') continue
           const holder = `${key.slice(repository.length + 1)}\u0000${repository}`
           this.draft.put('holders', holder, { repositoryKey: repository })
@@ -101,6 +111,11 @@ export class Rebuilding {
       }
     }
     return this.draft
+  }
+
+  /** A base has the rows all nodes share, not what is worked out from them. */
+  #dispute(key: string, row: TagRow): void {
+    if (isDisputed(this.#tables, row)) this.draft.put('disputes', key, { tag: row.tag })
   }
 
   #isAway(table: TableName, key: string): boolean {

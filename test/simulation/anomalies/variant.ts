@@ -2,7 +2,7 @@ import { encode } from 'cborg'
 import fc from 'fast-check'
 import type { Readable } from '../../../src/journal/effective.ts'
 import { type Entry, hasSeen, type Lane, type NewOp, type Op } from '../../../src/journal/op.ts'
-import type { IneffectiveRow } from '../../../src/journal/rows.ts'
+import type { IneffectiveRow, Register } from '../../../src/journal/rows.ts'
 import { opsOf } from '../reference/past.ts'
 import { type ReferenceState, referenceState } from '../reference/reference.ts'
 import { type Delivery, deliver, PLAIN } from './delivery.ts'
@@ -138,6 +138,7 @@ function everything(sites: readonly Site[]): Entry[] {
 async function outcome(people: People, sites: readonly Site[], entries: readonly Entry[]): Promise<Outcome> {
   const reference = referenceState(entries)
   for (const site of sites) {
+    await indexed(site)
     if (site.tables.stateHash() === reference.stateHash) continue
     throw new Error(
       `${site.node.slice(0, 1)} differs from the reference: ${await difference(site, reference)}`,
@@ -161,6 +162,33 @@ async function outcome(people: People, sites: readonly Site[], entries: readonly
         (op) => op.kind === kind && about(op.body as never) && ineffective(op)?.outcome !== 'refused',
       ),
   }
+}
+
+/** What a node keeps to find conflicts by is in no hash: it must be what the rows say. */
+async function indexed({ node, tables }: Site): Promise<void> {
+  const expected = new Set<string>()
+  for await (const { key, row } of tables.list('tags')) {
+    const refused = row.ops?.some(
+      ({ id }) => tables.get('ineffective', `catalog/${id}`)?.reason === 'immutable',
+    )
+    if (refused || differ(row.values)) expected.add(`tag ${key}`)
+  }
+  for await (const { key, row } of tables.list('users')) {
+    if (!row.deleted && [row.email, row.realname, row.comment].some(differ)) expected.add(`user:${key}`)
+  }
+  for await (const { key, row } of tables.list('projects')) {
+    if (!row.deleted && Object.values(row.metadata).some(differ)) expected.add(`project:${key}`)
+  }
+  const found = new Set<string>()
+  for await (const { key } of tables.list('disputes')) found.add(`tag ${key}`)
+  for await (const { key } of tables.list('disputedFields')) found.add(key)
+  const wrong = [...expected, ...found].filter((key) => !expected.has(key) || !found.has(key))
+  if (wrong.length > 0)
+    throw new Error(`${node.slice(0, 1)} finds conflicts wrongly: ${JSON.stringify(wrong)}`)
+}
+
+function differ(register: Register<string>): boolean {
+  return new Set(register.map(({ value }) => value)).size > 1
 }
 
 let founding: ReadonlySet<string> | undefined

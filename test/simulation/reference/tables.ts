@@ -4,7 +4,10 @@ import { familyOf, type Op, parseFeedId } from '../../../src/journal/op.ts'
 import type { IneffectiveRow, Rows, TableName } from '../../../src/journal/rows.ts'
 
 /** The tables every node must agree on; what is left out a node keeps for itself. */
-export type SharedTable = Exclude<TableName, 'history' | 'stages' | 'stageMembers' | 'dependents' | 'reviews'>
+export type SharedTable = Exclude<
+  TableName,
+  'history' | 'stages' | 'stageMembers' | 'dependents' | 'reviews' | 'disputes' | 'disputedFields'
+>
 
 /** Rows by table and key, as they come out in the end. */
 export class ReferenceTables {

@@ -4,6 +4,7 @@ import type { HistoryOp, ImmutabilityRule, ProjectRow, Register } from '../../ro
 import type { Draft } from '../../table-store.ts'
 import { bodyOf } from '../bodies.ts'
 import { namingOp, reclaimNames } from './claims.ts'
+import { noteFields } from './fields.ts'
 import type { Lost } from './fold.ts'
 import { beforeEnd, lostTo } from './users.ts'
 
@@ -14,6 +15,7 @@ export function foldProject(draft: Draft, id: string, ops: readonly HistoryOp[])
   if (!created || !body) {
     if (before) reclaimNames(draft, 'project', before, before, undefined)
     if (before) draft.delete('projects', id)
+    noteFields(draft, `project:${id}`, undefined)
     if (before && before.immutability.length > 0) reviewTags(draft, id)
     return new Map()
   }
@@ -32,6 +34,7 @@ export function foldProject(draft: Draft, id: string, ops: readonly HistoryOp[])
   const living = beforeEnd(deletions[0], ops)
   const row = { ...living.reduce<ProjectRow>(change, start), immutability: rulesOf(living) }
   draft.put('projects', id, row)
+  noteFields(draft, `project:${id}`, row)
   if (namesOf(row) !== namesOf(before)) reviewTags(draft, id)
   const naming = namingOp(created, living, 'project.renamed')
   reclaimNames(draft, 'project', before, row, { created, naming })

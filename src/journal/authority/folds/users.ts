@@ -4,6 +4,7 @@ import type { GroupsSeen, HistoryOp, Register, UserRow } from '../../rows.ts'
 import type { Draft } from '../../table-store.ts'
 import { bodyOf } from '../bodies.ts'
 import { namingOp, reclaimNames } from './claims.ts'
+import { noteFields } from './fields.ts'
 import type { Lost } from './fold.ts'
 
 const first = <T>(op: HistoryOp, value: T): Register<T> => assign([], op, value)
@@ -15,12 +16,14 @@ export function foldUser(draft: Draft, id: string, ops: readonly HistoryOp[]): L
   if (!created) {
     if (before) reclaimNames(draft, 'user', before, before, undefined)
     if (before) draft.delete('users', id)
+    noteFields(draft, `user:${id}`, undefined)
     return new Map()
   }
   const deletions = ops.filter(({ kind }) => kind === 'user.deleted')
   const living = beforeEnd(deletions[0], ops)
   const row = living.reduce<UserRow>(change, { ...start(created), deleted: deletions.length > 0 })
   draft.put('users', id, row)
+  noteFields(draft, `user:${id}`, row)
   const naming = namingOp(created, living, 'user.renamed')
   reclaimNames(draft, 'user', before, row, { created, naming })
   return lostTo(deletions[0], ops, created)
