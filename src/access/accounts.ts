@@ -8,9 +8,9 @@ import {
 } from '../journal/effective.ts'
 import type { Journal } from '../journal/journal.ts'
 import { op } from '../journal/kinds.ts'
+import { claimKey } from '../journal/names.ts'
 import { drawNumbers } from '../journal/numbers.ts'
 import { AUTHORITY } from '../journal/op.ts'
-import { claimKey } from '../journal/names.ts'
 import { winner } from '../journal/register.ts'
 import type { UserRow } from '../journal/rows.ts'
 import type { Random } from '../runtime/random.ts'
@@ -112,6 +112,23 @@ export class Accounts {
         ...(comment !== undefined && { comment }),
       }
       return [op('user.profile-set', { user: id, ...profile }, by.actor)]
+    })
+  }
+
+  /**
+   * Another name for an account that lost its own to another site's.
+   * @throws Fault NOT_FOUND, BAD_REQUEST, CONFLICT when the name is taken, PRECONDITION for one that holds its name
+   */
+  async rename(id: string, name: string, by: Acting): Promise<void> {
+    checkUserName(name)
+    await this.#journal.commit(AUTHORITY, (tables) => {
+      by.permit(tables)
+      const row = living(tables, id)
+      if (tables.get('claims', claimKey('user-name', row.name))?.[0]?.id === id) {
+        throw new Fault('PRECONDITION', 'the account holds its name, and others know it by that')
+      }
+      if (isTaken(tables, name)) throw taken(name)
+      return [op('user.renamed', { user: id, name }, by.actor)]
     })
   }
 

@@ -133,6 +133,7 @@ export const USER_ACTIONS = {
   'user:read': 'self',
   'user:update': 'self',
   'user:set-password': 'self',
+  'user:rename': 'admin',
   'user:set-admin': 'admin',
   'user:delete': 'admin',
 } as const satisfies Record<string, 'self' | 'admin'>

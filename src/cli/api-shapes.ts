@@ -53,6 +53,15 @@ export interface ApiConflict extends ApiDeed {
     readonly advice: string | null
   }
   readonly values?: readonly (ApiDeed & { readonly id: string; readonly digest: string })[]
+  readonly fields?: readonly {
+    readonly field: string
+    readonly values: readonly (ApiDeed & { readonly id: string; readonly value: string })[]
+  }[]
+}
+
+/** How many conflicts wait for somebody; with `more`, at least so many. A node of an older version does not say. */
+export interface ApiOpenConflicts {
+  readonly conflicts?: { readonly open: number; readonly more: boolean }
 }
 
 interface ApiDeed {

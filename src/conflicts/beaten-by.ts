@@ -1,6 +1,8 @@
 import { entitiesOf } from '../journal/authority/entities.ts'
 import { findIn } from '../journal/authority/history.ts'
 import type { Readable } from '../journal/effective.ts'
+import { claimKey } from '../journal/names.ts'
+import { claimingOp } from '../journal/register.ts'
 import type { HistoryOp } from '../journal/rows.ts'
 import type { Deed } from './conflict.ts'
 import type { Loss } from './losses.ts'
@@ -11,9 +13,9 @@ const ENTITIES_MAX = 64
 
 /** What an op gave way to. It stands in the history of something the op, or what it rests on, is about. */
 export function beatenBy(tables: Readable, loss: Loss): Deed | null {
-  const { beatenBy: id, tag, author, entity } = loss
+  const { beatenBy: id, tag, fields, author, entity } = loss
   if (id === null) return null
-  const value = tag?.values.find((one) => one.id === id)
+  const value = [...(tag?.values ?? []), ...(fields[0]?.values ?? [])].find((one) => one.id === id)
   if (value) return deedOfValue(tables, value)
   const op = opOf(tables, loss)
   const seen = new Set<string>([...(entity === null ? [] : [entity]), `node:${author}`])
@@ -28,7 +30,6 @@ export function beatenBy(tables: Readable, loss: Loss): Deed | null {
       addRights(seen, grant)
     }
   }
-  // The holder of a name is what its op made.
   return findHolder(tables, id)
 }
 
@@ -36,7 +37,14 @@ function addRights(seen: Set<string>, op: HistoryOp | undefined): void {
   for (const { right } of op?.needs.flat() ?? []) seen.add(right.slice(0, right.lastIndexOf('#')))
 }
 
+/** The holder of a name has it by the op that made it, or by its last renaming. */
 function findHolder(tables: Readable, id: string): Deed | null {
-  const op = findIn(tables, `user:${id}`, id) ?? findIn(tables, `project:${id}`, id)
+  const user = tables.get('users', id)
+  const name = user?.name ?? tables.get('projects', id)?.name ?? ''
+  const [what, key] = user
+    ? (['user', claimKey('user-name', name)] as const)
+    : (['project', claimKey('project-name', name)] as const)
+  const claim = tables.get('claims', key)?.find((one) => one.id === id)
+  const op = findIn(tables, `${what}:${id}`, claim ? claimingOp(claim) : id)
   return op ? deedOf(tables, op) : null
 }

@@ -19,11 +19,19 @@ export interface Conflict {
   readonly beatenBy: Deed | null
   /** Of a tag: everything it was set to, what counts first. */
   readonly values: readonly (Deed & { readonly digest: string })[]
+  /** Of a user or project: what it filled in, and everything that field was filled in with, what counts first. */
+  readonly fields: readonly {
+    readonly field: string
+    readonly values: readonly (Deed & { readonly value: string })[]
+  }[]
   readonly remedy: Remedy
 }
 
-/** `tag`: it was moved at another site at the same time, and there further. The others are the journal's own. */
-export type LossReason = Reason | 'tag'
+/**
+ * `tag`: it was moved at another site at the same time, and there further; `field`: it was filled in there with
+ * something else. The others are the journal's own.
+ */
+export type LossReason = Reason | 'tag' | 'field'
 
 /** Who did something, where and when, in people's names. */
 export interface Deed {
@@ -52,8 +60,8 @@ export type About =
 
 /**
  * - `approve`: the same once more, in the name of whoever approves
- * - `take`: the tag shall mean the digest that lost
- * - `keep`: the tag shall mean what it means, and nothing beside it
+ * - `take`: the tag or field shall have the value that lost
+ * - `keep`: it shall have the value it has, and nothing beside it
  * - `rename`: the loser of a name gets another one
  */
 export type Action = 'approve' | 'take' | 'keep' | 'rename'

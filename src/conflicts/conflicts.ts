@@ -28,6 +28,17 @@ export interface Part {
   readonly limit: number
 }
 
+/** Open conflicts that are counted; past that it only matters that there are more. */
+const OPEN_MAX = 1000
+/** Rows read for that count, some 0.1 s: a status is asked for often. */
+const COUNTED_ROWS_MAX = 10_000
+
+export interface OpenCount {
+  readonly open: number
+  /** There are more, or may be: the count was stopped. */
+  readonly more: boolean
+}
+
 /** What was lost when sites that wrote apart were merged, for people to see. */
 export class Conflicts {
   readonly #tables: Tables
@@ -37,16 +48,29 @@ export class Conflicts {
   }
 
   /**
-   * Newest first by their authors' clocks. All are read, row by row; kept are no more than the page and what lies before it.
+   * Newest first by their authors' clocks. All that did not stay is read, row by row; kept are no more than the page and what lies before it.
    * @throws Fault BAD_REQUEST for a page too far in
    */
   async list(filters: Filters, { offset, limit }: Part): Promise<{ total: number; items: Conflict[] }> {
     if (offset > OFFSET_MAX) throw new Fault('BAD_REQUEST', 'too far in; narrow the list down with a filter')
     const newest = new Newest<Loss>(offset + limit)
-    for await (const loss of losses(this.#tables, filters.project)) {
+    const look = { projectId: filters.project, mayBeOpen: filters.open }
+    for await (const loss of losses(this.#tables, look)) {
       if (matches(this.#tables, loss, filters)) newest.add(loss)
     }
     return { total: newest.total, items: newest.from(offset).map((loss) => this.#conflict(loss)) }
+  }
+
+  /** How many somebody has to decide about, as far as that is soon told. */
+  async countOpen(): Promise<OpenCount> {
+    const budget = { left: COUNTED_ROWS_MAX }
+    let open = 0
+    for await (const loss of losses(this.#tables, { mayBeOpen: true, budget })) {
+      if (!remedyOf(this.#tables, loss).open) continue
+      if (open === OPEN_MAX) return { open, more: true }
+      open += 1
+    }
+    return { open, more: budget.left < 0 }
   }
 
   /** @param project only where it belongs to that one */
@@ -57,7 +81,7 @@ export class Conflicts {
 
   #conflict(loss: Loss): Conflict {
     const tables = this.#tables
-    const { id, kind, reason, outcome, projectId, tag } = loss
+    const { id, kind, reason, outcome, projectId, tag, fields } = loss
     return {
       id,
       kind,
@@ -69,6 +93,10 @@ export class Conflicts {
       deed: deedOf(tables, loss),
       beatenBy: beatenBy(tables, loss),
       values: (tag?.values ?? []).map((one) => ({ ...deedOfValue(tables, one), digest: one.value })),
+      fields: fields.map(({ field, values }) => ({
+        field,
+        values: values.map((one) => ({ ...deedOfValue(tables, one), value: one.value })),
+      })),
       remedy: remedyOf(tables, loss),
     }
   }
@@ -76,6 +104,7 @@ export class Conflicts {
 
 function textOf({ reason, outcome }: Loss): string {
   if (reason === 'tag') return 'the tag was moved at another site at the same time'
+  if (reason === 'field') return 'it was filled in otherwise at another site at the same time'
   if (reason === 'revoked' && outcome === 'lost')
     return 'the role was taken away at another site at the same time'
   return refusalText(reason)

@@ -1,3 +1,5 @@
+import { fieldsOf } from '../journal/authority/folds/fields.ts'
+import type { Readable } from '../journal/effective.ts'
 import type { Tables } from '../journal/journal.ts'
 import { type LaneFamily, type OpId, parseFeedId } from '../journal/op.ts'
 import type { IneffectiveRow, Register, TagRow } from '../journal/rows.ts'
@@ -11,6 +13,14 @@ export interface Loss extends Omit<IneffectiveRow, 'reason'> {
   /** Key of its row in `ineffective`; null for a tag's value, which lives beside the one that counts. */
   readonly listed: string | null
   readonly tag: TagPlace | null
+  /** What it filled in and does not count, where a field of a user or project has several values. */
+  readonly fields: readonly LostField[]
+}
+
+export interface LostField {
+  readonly field: string
+  /** Everything it was filled in with, what counts first. */
+  readonly values: Register<string>
 }
 
 export interface TagPlace {
@@ -24,22 +34,33 @@ export interface TagPlace {
 
 const FAMILIES: readonly LaneFamily[] = ['authority', 'catalog', 'verdicts', 'trail']
 
-/**
- * Every op that lost, row by row in the order of the store: what does not count, then tags that mean two things.
- * @param projectId only what belongs to that project
- */
-export async function* losses(tables: Tables, projectId?: string): AsyncIterable<Loss> {
-  for await (const { key, row } of tables.list('ineffective')) {
-    const loss = asLoss(key, row)
-    // What a rule on tags forbade is told with its tag, below: the list does not say which it was.
-    if (row.reason === 'immutable') continue
-    if (projectId === undefined || loss.projectId === projectId) yield loss
-  }
-  const prefix = projectId === undefined ? '' : `${projectId}/`
-  for await (const { key, row } of tables.list('tags', { prefix })) yield* lossesOfTag(tables, key, row)
+/** What of everything is looked at. */
+export interface Look {
+  /** Only what belongs to that project. */
+  readonly projectId?: string | undefined
+  /** Only what somebody may have to decide about: of what does not count, decisions alone. */
+  readonly mayBeOpen?: boolean | undefined
+  /** Rows that may still be read; it ends where there are none left. */
+  readonly budget?: { left: number }
 }
 
-/** The one of that id. A tag's value is looked for among all tags: nothing says where it is. */
+/** Every op that lost, row by row in the order of the store: what means several things, then what does not count. */
+export async function* losses(tables: Tables, look: Look = {}): AsyncIterable<Loss> {
+  const { projectId, mayBeOpen = false, budget = { left: Number.POSITIVE_INFINITY } } = look
+  for await (const loss of splits(tables, projectId)) {
+    if (budget.left-- <= 0) return
+    yield loss
+  }
+  for await (const { key, row } of tables.list('ineffective', { prefix: mayBeOpen ? 'authority/' : '' })) {
+    if (budget.left-- <= 0) return
+    // What a rule on tags forbade is told with its tag, above: the list does not say which it was.
+    if (row.reason === 'immutable') continue
+    const loss = asLoss(key, row)
+    if (projectId === undefined || loss.projectId === projectId) yield loss
+  }
+}
+
+/** The one of that id. A value is looked for among all that are not alone: nothing says where it is. */
 export async function findLoss(tables: Tables, id: OpId, projectId?: string): Promise<Loss | undefined> {
   for (const family of FAMILIES) {
     const key = `${family}/${id}`
@@ -48,16 +69,54 @@ export async function findLoss(tables: Tables, id: OpId, projectId?: string): Pr
     const loss = asLoss(key, row)
     return projectId === undefined || loss.projectId === projectId ? loss : undefined
   }
-  const prefix = projectId === undefined ? '' : `${projectId}/`
-  for await (const { key, row } of tables.list('tags', { prefix })) {
-    for (const loss of lossesOfTag(tables, key, row)) if (loss.id === id) return loss
-  }
+  for await (const loss of splits(tables, projectId)) if (loss.id === id) return loss
   return undefined
+}
+
+/** Tags and fields that mean several things. */
+async function* splits(tables: Tables, projectId?: string): AsyncIterable<Loss> {
+  const prefix = projectId === undefined ? '' : `${projectId}/`
+  for await (const { key } of tables.list('disputes', { prefix })) {
+    const row = tables.get('tags', key)
+    if (row) yield* lossesOfTag(tables, key, row)
+  }
+  const entity = projectId === undefined ? '' : `project:${projectId}`
+  for await (const { key } of tables.list('disputedFields', { prefix: entity })) yield* lossesOf(tables, key)
+}
+
+/** @param entity `user:<id>`, `project:<id>` */
+export function lossesOf(tables: Readable, entity: string): Iterable<Loss> {
+  const [what, id = ''] = entity.split(':')
+  const row = tables.get(what === 'user' ? 'users' : 'projects', id)
+  const lost = new Map<OpId, Loss>()
+  if (!row || row.deleted) return []
+  const kind = what === 'user' ? 'user.profile-set' : 'project.metadata-set'
+  const projectId = what === 'user' ? null : id
+  for (const [field, register] of fieldsOf(row)) {
+    const values = countingFirst(field, register)
+    const [counts] = values
+    for (const one of values) {
+      if (!counts || one.value === counts.value) continue
+      const { author } = parseFeedId(one.dot.feed)
+      const why = { outcome: 'lost', reason: 'field', entity, beatenBy: counts.id } as const
+      const { actor, time } = one
+      const { fields = [] } = lost.get(one.id) ?? {}
+      const loss = { id: one.id, kind, actor, author, time, ...why, projectId, listed: null, tag: null }
+      lost.set(one.id, { ...loss, fields: [...fields, { field, values }] })
+    }
+  }
+  return lost.values()
+}
+
+/** A project is public only while every value says so. */
+function countingFirst(field: string, register: Register<string>): Register<string> {
+  if (field !== 'public') return register
+  return [...register].sort((a, b) => Number(a.value === 'true') - Number(b.value === 'true'))
 }
 
 function asLoss(key: string, row: IneffectiveRow): Loss {
   const id = key.slice(key.indexOf('/') + 1)
-  return { ...row, id, projectId: projectOf(row.entity), listed: key, tag: null }
+  return { ...row, id, projectId: projectOf(row.entity), listed: key, tag: null, fields: [] }
 }
 
 /** Of what belongs to a project the entity says which: `project:<id>`, `quota:<id>`, `member:<id>/<user>`. */
@@ -65,22 +124,22 @@ function projectOf(entity: string | null): string | null {
   return /^(?:project|quota|member):([^/]+)/.exec(entity ?? '')?.[1] ?? null
 }
 
-function* lossesOfTag(tables: Pick<Tables, 'get'>, key: string, row: TagRow): Iterable<Loss> {
-  if (row.values.length < 2 && !row.ops) return
+function* lossesOfTag(tables: Readable, key: string, row: TagRow): Iterable<Loss> {
   const tag = placeOf(key, row)
   const project = tables.get('projects', tag.projectId)
   if (!project || project.deleted) return
   const { projectId } = tag
   const [winner, ...others] = row.values
-  for (const { id, actor, time, dot } of others) {
+  for (const { id, actor, time, dot, value } of others) {
+    if (value === winner?.value) continue
     const { author } = parseFeedId(dot.feed)
     const why = { outcome: 'lost', reason: 'tag', entity: null, beatenBy: winner?.id ?? null } as const
-    yield { id, kind: 'tag.moved', actor, author, time, ...why, projectId, listed: null, tag }
+    yield { id, kind: 'tag.moved', actor, author, time, ...why, projectId, listed: null, tag, fields: [] }
   }
   for (const { id } of row.ops ?? []) {
     const listed = `catalog/${id}`
     const refused = tables.get('ineffective', listed)
-    if (refused?.reason === 'immutable') yield { ...refused, id, projectId, listed, tag }
+    if (refused?.reason === 'immutable') yield { ...refused, id, projectId, listed, tag, fields: [] }
   }
 }
 

@@ -36,7 +36,7 @@ export function aboutOf(tables: Readable, loss: Loss): About {
     case 'user':
       return { what, user: userLabel(tables, id), admin: adminSaid(opOf(tables, loss)) }
     case 'project': {
-      const op = opOf(tables, loss)
+      const op = loss.fields.length > 0 ? undefined : opOf(tables, loss)
       const settings = (op && bodyOf(op, 'project.metadata-set')?.metadata) ?? {}
       return { what, project: projectLabel(tables, id), settings }
     }

@@ -24,10 +24,10 @@ const BY_HAND: Readonly<Partial<Record<LossReason, string>>> = {
 /** What can be done about an op that lost, as the tables stand. */
 export function remedyOf(tables: Readable, loss: Loss): Remedy {
   const { reason } = loss
-  if (reason === 'tag') return { open: true, action: 'take', needs: [], advice: null }
+  if (reason === 'tag' || reason === 'field') return { open: true, action: 'take', needs: [], advice: null }
   if (reason === 'name') {
-    const advice = 'delete one of the two, or use it under the name it is shown by'
-    return { open: true, action: null, needs: [], advice }
+    const advice = 'or keep both as they are shown, or delete one of the two'
+    return { open: true, action: 'rename', needs: ['name'], advice }
   }
   if (reason === 'last-admin') {
     const advice = 'appoint another administrator if it is still wanted: it then counts by itself'

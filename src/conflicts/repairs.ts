@@ -17,21 +17,21 @@ import type { Member, Members } from '../projects/members.ts'
 import type { Projects } from '../projects/projects.ts'
 import type { Random } from '../runtime/random.ts'
 import type { Action } from './conflict.ts'
-import { findLoss, type Loss, type TagPlace } from './losses.ts'
+import { findLoss, type Loss, lossesOf, type TagPlace } from './losses.ts'
 import { opOf } from './names.ts'
 import { FOR_WANT_OF_RIGHT, wishOf } from './remedy.ts'
 
 export interface RepairsParts {
   readonly journal: Journal
   readonly random: Random
-  readonly accounts: Pick<Accounts, 'setProfile' | 'setAdmin' | 'delete'>
-  readonly projects: Pick<Projects, 'create' | 'update' | 'delete'>
+  readonly accounts: Pick<Accounts, 'setProfile' | 'rename' | 'setAdmin' | 'delete'>
+  readonly projects: Pick<Projects, 'create' | 'update' | 'rename' | 'delete'>
   readonly members: Pick<Members, 'of' | 'add' | 'setRole' | 'remove'>
 }
 
 export interface RepairRequest {
   readonly action: Action
-  /** What something that is made anew shall be called, where its own name is taken. */
+  /** What the loser of a name shall be called, or something that is made anew where its own name is taken. */
   readonly name?: string | undefined
   /** Only where it belongs to that project. */
   readonly project?: string | undefined
@@ -59,15 +59,61 @@ export class Repairs {
   async repair(id: string, { action, name, project }: RepairRequest, as: As): Promise<void> {
     const loss = await findLoss(this.#parts.journal.tables, id, project)
     if (!loss) throw new Fault('NOT_FOUND', 'there is no such conflict')
-    if (action === 'rename') {
-      throw new Fault('PRECONDITION', 'names are not changed in this version: delete one, or keep both')
+    if (action === 'rename') return this.#rename(loss, name, as)
+    if (loss.fields.length > 0) {
+      if (action === 'approve')
+        throw new Fault('PRECONDITION', 'a field takes one of its values: take or keep')
+      return this.#settleFields(loss, action, as)
     }
     if (loss.reason === 'tag' && loss.tag) {
       if (action === 'approve') throw new Fault('PRECONDITION', 'a tag takes one of its values: take or keep')
       return this.#settleTag(loss, loss.tag, action, as)
     }
-    if (action !== 'approve') throw new Fault('PRECONDITION', 'only a tag has values to take or keep')
+    if (action !== 'approve')
+      throw new Fault('PRECONDITION', 'only tags and fields have values to take or keep')
     return this.#approve(loss, name, as)
+  }
+
+  /** Another name for who lost theirs: whoever holds one is not renamed, for others know them by it. */
+  async #rename(loss: Loss, name: string | undefined, as: As): Promise<void> {
+    const [what, id] = (loss.entity ?? '').split(':')
+    if (loss.reason !== 'name' || id === undefined) {
+      throw new Fault('PRECONDITION', 'only who lost a name to another is given a new one')
+    }
+    if (name === undefined) throw new Fault('BAD_REQUEST', 'say the new name')
+    const { accounts, projects } = this.#parts
+    if (what === 'user') {
+      const by = guarded(loss, as, { action: 'user:rename', on: 'user', user: id })
+      return accounts.rename(id, name, by)
+    }
+    return projects.rename(
+      id,
+      name,
+      guarded(loss, as, { action: 'project:update', on: 'project', project: id }),
+    )
+  }
+
+  /** All fields in which it lost, together. */
+  async #settleFields({ id, entity, projectId }: Loss, action: 'take' | 'keep', as: As): Promise<void> {
+    const user = entity?.slice('user:'.length) ?? ''
+    const by = as(
+      projectId === null
+        ? { action: 'user:update', on: 'user', user }
+        : { action: 'project:update', on: 'project', project: projectId },
+    )
+    await this.#parts.journal.commit(AUTHORITY, (tables) => {
+      by.permit(tables)
+      const loss = [...lossesOf(tables, entity ?? '')].find((one) => one.id === id)
+      if (!loss) throw settled()
+      const chosen = loss.fields.flatMap(({ field, values }) => {
+        const one = action === 'take' ? values.find((value) => value.id === id) : values[0]
+        return one ? [[field, one.value] as const] : []
+      })
+      const said = Object.fromEntries(chosen)
+      return projectId === null
+        ? [op('user.profile-set', { user, ...said }, by.actor)]
+        : [op('project.metadata-set', { project: projectId, metadata: said }, by.actor)]
+    })
   }
 
   async #settleTag(loss: Loss, place: TagPlace, action: 'take' | 'keep', as: As): Promise<void> {
@@ -211,7 +257,7 @@ function guarded(loss: Loss, as: As, demand: Demand, wish?: (tables: Readable) =
 }
 
 function refusalTextOf({ reason }: Loss): string {
-  return reason === 'tag' ? 'it is a tag' : refusalText(reason)
+  return reason === 'tag' || reason === 'field' ? 'it has values to choose from' : refusalText(reason)
 }
 
 function settled(): Fault {

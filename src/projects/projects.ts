@@ -10,9 +10,9 @@ import {
 } from '../journal/effective.ts'
 import type { Journal } from '../journal/journal.ts'
 import { op, projectName as projectNameSchema } from '../journal/kinds.ts'
+import { claimKey } from '../journal/names.ts'
 import { drawNumbers } from '../journal/numbers.ts'
 import { AUTHORITY } from '../journal/op.ts'
-import { claimKey } from '../journal/names.ts'
 import type { ProjectRow } from '../journal/rows.ts'
 import type { Random } from '../runtime/random.ts'
 import { checkSettings } from './settings.ts'
@@ -68,20 +68,13 @@ export class Projects {
    * @throws Fault BAD_REQUEST, CONFLICT when the name is taken
    */
   async create({ name, metadata = [], number }: NewProject, owner: string, by: Acting): Promise<Project> {
-    if (!projectNameSchema.safeParse(name).success) {
-      throw new Fault(
-        'BAD_REQUEST',
-        'a project name is 1 to 255 lower-case letters and digits, separated by . _ or -',
-      )
-    }
+    checkName(name)
     const settings = { public: 'false', ...checkSettings(metadata) }
     const numbers = number === undefined ? drawNumbers(this.#random) : [number]
     const [ownerMember = 1] = drawNumbers(this.#random)
     const { ids } = await this.#journal.commit(AUTHORITY, (tables) => {
       by.permit(tables)
-      if (tables.get('claims', claimKey('project-name', name))) {
-        throw new Fault('CONFLICT', `the project name ${name} is taken`, { name })
-      }
+      keepFree(tables, name)
       const free = numbers.find((one) => !tables.get('claims', claimKey('project-number', one)))
       if (free === undefined) throw new Fault('CONFLICT', 'no free project number was drawn; try again')
       if (tables.get('users', owner)?.deleted !== false) {
@@ -100,6 +93,24 @@ export class Projects {
       living(tables, id)
       if (Object.keys(settings).length === 0) return []
       return [op('project.metadata-set', { project: id, metadata: settings }, by.actor)]
+    })
+  }
+
+  /**
+   * Another name for a project that lost its own to another site's. One that holds its name keeps it: what somebody
+   * pulls by must never lead to another project.
+   * @throws Fault NOT_FOUND, BAD_REQUEST, CONFLICT when the name is taken, PRECONDITION for one that holds its name
+   */
+  async rename(id: string, name: string, by: Acting): Promise<void> {
+    checkName(name)
+    await this.#journal.commit(AUTHORITY, (tables) => {
+      by.permit(tables)
+      const row = living(tables, id)
+      if (tables.get('claims', claimKey('project-name', row.name))?.[0]?.id === id) {
+        throw new Fault('PRECONDITION', 'the project holds its name, and is pulled from by it')
+      }
+      keepFree(tables, name)
+      return [op('project.renamed', { project: id, name }, by.actor)]
     })
   }
 
@@ -132,6 +143,19 @@ export class Projects {
       metadata: metadataOf(tables, row),
     }
   }
+}
+
+function checkName(name: string): void {
+  if (projectNameSchema.safeParse(name).success) return
+  throw new Fault(
+    'BAD_REQUEST',
+    'a project name is 1 to 255 lower-case letters and digits, separated by . _ or -',
+  )
+}
+
+function keepFree(tables: Readable, name: string): void {
+  if (!tables.get('claims', claimKey('project-name', name))) return
+  throw new Fault('CONFLICT', `the project name ${name} is taken`, { name })
 }
 
 /** @throws Fault NOT_FOUND */

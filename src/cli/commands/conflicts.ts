@@ -6,7 +6,7 @@ import type { CliContext } from '../context.ts'
 import type { NodeApi } from '../node-api.ts'
 import { table } from '../table.ts'
 
-/** Every page costs the node a walk over all tags: the newest are on the first. */
+/** Every page costs the node a walk over all that was lost: the newest are on the first. */
 const PAGE_SIZE = 100
 const LIMIT_MAX = 100_000
 
@@ -25,6 +25,7 @@ interface RepairFlags {
   approve?: boolean
   take?: boolean
   keep?: boolean
+  rename?: string
   name?: string
 }
 
@@ -53,8 +54,9 @@ export function addConflicts(program: Command, context: CliContext): void {
       'Mends one conflict by a record of its own, in your name; needs the right to do the thing itself.',
     )
     .option('--approve', 'do once more what was refused')
-    .option('--take', 'the tag shall mean the digest that lost')
-    .option('--keep', 'the tag shall mean what it means now, and nothing beside it')
+    .option('--take', 'the tag or field shall have the value that lost')
+    .option('--keep', 'the tag or field shall have the value it has now, and nothing beside it')
+    .option('--rename <NAME>', 'the user or project that lost its name shall be called so')
     .option('--name <NAME>', 'with --approve: what a user or project is called that is made anew')
     .option('--project <PROJECT>', 'the project it belongs to; its administrators may ask')
   addConnectionFlags(repair).action((id: string) => mend(id, repair, context))
@@ -105,15 +107,16 @@ async function mend(id: string, command: Command, context: CliContext): Promise<
   const { name, ...flags } = command.opts<RepairFlags>()
   // The list's own flag of that name stands before the word `repair`.
   const project = flags.project ?? command.parent?.opts<ListFlags>().project
-  const chosen = (['approve', 'take', 'keep'] as const).filter((action) => flags[action] === true)
+  const chosen = (['approve', 'take', 'keep', 'rename'] as const).filter((action) => action in flags)
   const [action] = chosen
   if (action === undefined || chosen.length > 1) {
     const advice = '`flotilla conflicts` shows under MEND what each asks for'
-    throw new Fault('USAGE', 'say one of --approve, --take, --keep', { advice })
+    throw new Fault('USAGE', 'say one of --approve, --take, --keep, --rename', { advice })
   }
   if (name !== undefined && action !== 'approve') throw new Fault('USAGE', '--name goes with --approve')
   const api = await connect(command, context)
-  const body = { action, ...(name !== undefined && { name }) }
+  const called = flags.rename ?? name
+  const body = { action, ...(called !== undefined && { name: called }) }
   await api.post(`${baseOf(project)}/conflicts/${encodeURIComponent(id)}/repair`, body)
   context.terminal.out(`Conflict ${id} is mended.`)
 }
@@ -155,6 +158,7 @@ function legend(conflicts: readonly ApiConflict[]): string[] {
 
 function mendOf({ open, repair }: ApiConflict): string {
   if (repair.action === 'take') return '--take, --keep'
+  if (repair.action === 'rename') return '--rename NAME'
   if (repair.action !== null) return `--${repair.action}`
   return open ? 'by hand' : '-'
 }

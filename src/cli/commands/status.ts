@@ -1,10 +1,13 @@
 import type { Command } from 'commander'
 import type { ClusterStatus, MemberStatus, RecentTransfer, TransferStatus } from '../../registry/topology.ts'
 import { formatBytes, formatMilliseconds, shortId } from '../amounts.ts'
+import type { ApiOpenConflicts } from '../api-shapes.ts'
 import { addConnectionFlags, connect } from '../connection.ts'
 import type { CliContext } from '../context.ts'
 import { table } from '../table.ts'
 import type { Terminal } from '../terminal.ts'
+
+type Status = ClusterStatus & ApiOpenConflicts
 
 export function addStatus(program: Command, context: CliContext): void {
   const command = program
@@ -16,14 +19,14 @@ export function addStatus(program: Command, context: CliContext): void {
     .option('--json', 'print one line of JSON')
   addConnectionFlags(command).action(async () => {
     const api = await connect(command, context)
-    const status = await api.get<ClusterStatus>('/cluster')
+    const status = await api.get<Status>('/cluster')
     const { json } = command.opts<{ json?: boolean }>()
     context.terminal.out(json ? JSON.stringify(status) : render(status, context.terminal))
   })
 }
 
-function render(status: ClusterStatus, terminal: Terminal): string {
-  const { cluster, members, stateHash, transfers, notices } = status
+function render(status: Status, terminal: Terminal): string {
+  const { cluster, members, stateHash, transfers, notices, conflicts } = status
   const present = members.filter((member) => member.state === 'member' || member.state === 'pending')
   const gone = members.length - present.length
   return [
@@ -35,9 +38,16 @@ function render(status: ClusterStatus, terminal: Terminal): string {
     ),
     ...(gone > 0 ? [`(and ${gone} that left or were evicted; --json shows them)`] : []),
     ...(notices.length > 0 ? ['', ...notices.map((notice) => terminal.paint('yellow', `! ${notice}`))] : []),
+    ...(conflicts ? ['', conflictsLine(conflicts, terminal)] : []),
     '',
     renderTransfers(transfers),
   ].join('\n')
+}
+
+function conflictsLine({ open, more }: NonNullable<Status['conflicts']>, terminal: Terminal): string {
+  if (open === 0 && !more) return 'Open conflicts: none'
+  const count = terminal.paint('yellow', `${open}${more ? '+' : ''}`)
+  return `Open conflicts: ${count} (flotilla conflicts shows them)`
 }
 
 function memberRow(member: MemberStatus, terminal: Terminal): string[] {

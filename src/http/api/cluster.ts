@@ -7,14 +7,15 @@ import { type Route, route } from './route.ts'
 const node = z.strictObject({ node: z.string().regex(/^[A-Za-z0-9-]{1,100}$/, 'is a node’s id or name') })
 const TENANT = /^[a-z0-9-]{1,64}$/
 
-/** Beyond Harbor: bodies are those of `Topology`, field by field. */
+/** Beyond Harbor: bodies are those of `Topology`, field by field; the status tells of open conflicts as well. */
 export const clusterRoutes: readonly Route[] = [
   route({
     method: 'GET',
     url: '/cluster',
     gate: onSystem('cluster:read'),
     async handle({ parts }) {
-      return { status: 200, body: await parts.topology.status() }
+      const [status, conflicts] = await Promise.all([parts.topology.status(), parts.conflicts.countOpen()])
+      return { status: 200, body: { ...status, conflicts } }
     },
   }),
 

@@ -2,14 +2,14 @@ import { roleName } from '../../access/roles.ts'
 import type { About, Conflict, Deed } from '../../conflicts/conflict.ts'
 import { time } from './shapes.ts'
 
-/** A conflict as it is sent; `values` of tags only, the one that counts first. */
+/** A conflict as it is sent; `values` of tags only, `fields` of users and projects, what counts first. */
 export function conflictShape(conflict: Conflict): object {
-  const { id, kind, about, project, reason, text, outcome, deed, beatenBy, values, remedy } = conflict
+  const { id, kind, about, project, reason, text, outcome, deed, beatenBy, values, fields, remedy } = conflict
   const { open, action, needs, advice } = remedy
   return {
     id,
     kind,
-    about: aboutText(about),
+    about: [aboutText(about), ...fields.map((one) => fieldText(one, id))].join(', '),
     project,
     reason,
     text,
@@ -21,7 +21,25 @@ export function conflictShape(conflict: Conflict): object {
     ...(values.length > 0 && {
       values: values.map((one) => ({ id: one.id, digest: one.digest, ...deedShape(one) })),
     }),
+    ...(fields.length > 0 && {
+      fields: fields.map((one) => ({
+        field: one.field,
+        values: one.values.map((value) => ({ id: value.id, value: value.value, ...deedShape(value) })),
+      })),
+    }),
   }
+}
+
+/** Of a text in a list: it tells values apart, all of it stands in `fields`. */
+const VALUE_SHOWN_MAX = 40
+
+function fieldText({ field, values }: Conflict['fields'][number], id: string): string {
+  const lost = values.find((one) => one.id === id)
+  return `${field} ${shown(lost?.value)} (counts: ${shown(values[0]?.value)})`
+}
+
+function shown(value = ''): string {
+  return value.length > VALUE_SHOWN_MAX ? `"${value.slice(0, VALUE_SHOWN_MAX)}…"` : `"${value}"`
 }
 
 function deedShape({ actor, node, site, time: at }: Deed): object {

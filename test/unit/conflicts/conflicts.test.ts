@@ -265,7 +265,11 @@ test('of two of one name the one that goes by another is listed, with the holder
   await user(west, 'dora')
   await meet({ east, west })
   const found = await only(east)
-  expect(found).toMatchObject({ kind: 'user.created', reason: 'name', remedy: { open: true, action: null } })
+  expect(found).toMatchObject({
+    kind: 'user.created',
+    reason: 'name',
+    remedy: { open: true, action: 'rename' },
+  })
   expect(found.about).toMatchObject({ what: 'user', user: expect.stringMatching(/^dora~[0-9a-f]{4}$/) })
   const holder = east.accounts.byName('dora')
   expect(found.beatenBy).toMatchObject({ id: holder?.id, actor: 'node' })

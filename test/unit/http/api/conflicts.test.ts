@@ -119,7 +119,7 @@ test('what they are about is told in a few words, with what it would change', ()
   const about = (what: Conflict['about']) => {
     const remedy = { open: false, action: null, needs: [], advice: null }
     const facts = { id: 'x', kind: 'k', project: null, reason: 'form', text: 't', outcome: 'lost' } as const
-    return conflictShape({ ...facts, about: what, deed, beatenBy: null, values: [], remedy })
+    return conflictShape({ ...facts, about: what, deed, beatenBy: null, values: [], fields: [], remedy })
   }
   const texts = [
     about({ what: 'user', user: 'carl', admin: null }),
