@@ -60,7 +60,10 @@ export class ForkWarden implements Startable {
     await network.handle(FORK_PROTOCOL, (channel) => this.#serve(channel))
     this.#stops = [
       journal.quarantine.onFork((fork) => this.#found(fork)),
-      onCompared((peer) => this.#run(() => this.#tell(peer))),
+      onCompared((peer, there) => {
+        this.#doubt(peer, there)
+        this.#run(() => this.#tell(peer))
+      }),
     ]
     for (const fork of journal.quarantine.forks()) this.#found(fork)
   }
@@ -102,6 +105,12 @@ export class ForkWarden implements Startable {
     if (!isIn || roster.get(journal.node)?.role !== 'anchor' || !roster.isMember(journal.node)) return
     await putOut(author, `signed two entries of one number: ${feed.split('@')[0]} ${seq}`)
     log.error({ node: author, feed, seq }, 'a node with two histories was put out')
+  }
+
+  /** Who stands behind a fork has lost the proof: it was restored to a disk from before. */
+  #doubt(peer: NodeId, there: Heads | undefined): void {
+    for (const { feed, seq } of this.#parts.journal.quarantine.forks())
+      if ((there?.get(feed)?.seq ?? 0) >= seq) this.#told.get(peer)?.delete(`${feed} ${seq}`)
   }
 
   async #tell(peer: NodeId): Promise<void> {

@@ -219,4 +219,9 @@ export const PLANTED: readonly PlantedBug[] = [
     '    if (astray.length === 0) return\n',
     '    if (astray.length >= 0) return\n',
   ]),
+  bug('who lost the proof of a fork is not told again', [
+    'cluster/ledger/fork-warden.ts',
+    'if ((there?.get(feed)?.seq ?? 0) >= seq) this',
+    'if ((there?.get(feed)?.seq ?? 0) < 0) this',
+  ]),
 ]
