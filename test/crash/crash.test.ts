@@ -3,10 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { campaign } from './campaign.ts'
+import { Crew } from './crew.ts'
 import { JOIN } from './join-trial.ts'
+import type { Phase } from './phase.ts'
 import { PHASES } from './phases/phases.ts'
 import { RECORD } from './record.ts'
 import { closeScene, layScene } from './scene.ts'
+import { setStage, tryStep } from './trial.ts'
 import { judgeScene } from './verdict.ts'
 
 const SEED = 1
@@ -25,6 +28,22 @@ for (const only of [...PHASES.map(({ name }) => name), JOIN]) {
     expect(outcome?.missed).toBeLessThanOrEqual(only === JOIN ? 2 : 0)
   }, 120_000)
 }
+
+test('an install that is killed as it begins leaves no trace in the state hash', async () => {
+  const root = await mkdtemp(join(tmpdir(), 'flotilla-crash-'))
+  const crew = new Crew()
+  onTestFinished(async () => {
+    crew.dismiss()
+    await rm(root, { recursive: true, force: true })
+  })
+  const phase = PHASES.find(({ name }) => name === 'snapshot installed') as Phase
+  const stage = await setStage(phase, root, crew)
+  // Two commits, what is put aside (twice), the mark, and the first rows that go.
+  for (const at of [3, 4, 5, 6]) {
+    const trials = await tryStep(stage, { at, when: 'after' }, SEED, crew)
+    expect(trials.flatMap(({ faults }) => faults)).toEqual([])
+  }
+})
 
 test('a record that was acknowledged and is not there is found out', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'flotilla-crash-'))
