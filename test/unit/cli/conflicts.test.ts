@@ -22,9 +22,10 @@ describe('conflicts', () => {
       /^A{22}\s+2026-11-23 09:30\s+bob in shop as developer\s+member\.granted\s+anna\s+node2 \(oslo\)\s+revoked\s+admin, node1 \(rome\)\s+--approve$/m,
     )
     expect(out).toMatch(/^T{22}\s.*shop\/web:1\.0\s.*\s-\s+--take, --keep$/m)
-    expect(out).toMatch(/^N{22}\s.*user dora~1a2b\s.*by hand$/m)
+    expect(out).toMatch(/^N{22}\s.*user dora~1a2b\s.*--rename NAME$/m)
+    expect(out).toMatch(/^L{22}\s.*by hand$/m)
     expect(out).toMatch(/^revoked: the right was taken away$/m)
-    expect(out).toMatch(/^name: the name was taken \(delete one of the two\)$/m)
+    expect(out).toMatch(/^name: the name was taken \(or keep both\)$/m)
     expect(api.looked).toEqual(['/conflicts?open=true'])
   })
 
@@ -56,6 +57,7 @@ describe('conflicts repair', () => {
     ['--approve --name carl2', { action: 'approve', name: 'carl2' }],
     ['--take', { action: 'take' }],
     ['--keep', { action: 'keep' }],
+    ['--rename carl2', { action: 'rename', name: 'carl2' }],
   ])('%s is said to the node', async (flags, body) => {
     const { code, out } = await cli.type(`conflicts repair ${id} ${flags}`)
     expect([code, out]).toEqual([0, `Conflict ${id} is mended.\n`])
@@ -67,7 +69,7 @@ describe('conflicts repair', () => {
     expect(api.changes.map(({ request }) => request)).toEqual([`POST /projects/shop/conflicts/${id}/repair`])
   })
 
-  test.each(['', '--take --keep', '--keep --name x', '--rename x'])(
+  test.each(['', '--take --keep', '--keep --name x', '--rename', '--rename x --take', '--rename x --name y'])(
     'with %j changes nothing, and says what to say',
     async (flags) => {
       const { code, err } = await cli.type(`conflicts repair ${id} ${flags}`)

@@ -1,8 +1,15 @@
 import { type FastifyInstance, fastify } from 'fastify'
-import type { ApiConflict, ApiMember, ApiProject, ApiUser } from '../../../src/cli/api-shapes.ts'
+import type {
+  ApiConflict,
+  ApiMember,
+  ApiOpenConflicts,
+  ApiProject,
+  ApiUser,
+} from '../../../src/cli/api-shapes.ts'
 import type { ClusterStatus, InviteStatus, Review } from '../../../src/registry/topology.ts'
 
-export const STATUS: ClusterStatus = {
+export const STATUS: ClusterStatus & ApiOpenConflicts = {
+  conflicts: { open: 1000, more: true },
   cluster: { id: 'c'.repeat(64), name: 'harbour' },
   self: '12D3KooWAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAnode1',
   stateHash: 'ab'.repeat(32),
@@ -115,7 +122,20 @@ export const CONFLICTS: readonly ApiConflict[] = [
     ...DEED,
     beaten_by: null,
     open: true,
-    repair: { action: null, needs: [], advice: 'delete one of the two' },
+    repair: { action: 'rename', needs: ['name'], advice: 'or keep both' },
+  },
+  {
+    id: 'L'.repeat(22),
+    kind: 'user.admin-set',
+    about: 'user emma (no administrator)',
+    project: null,
+    reason: 'last-admin',
+    text: 'nobody would be left',
+    outcome: 'refused',
+    ...DEED,
+    beaten_by: null,
+    open: true,
+    repair: { action: null, needs: [], advice: 'appoint another' },
   },
 ]
 

@@ -27,6 +27,7 @@ describe('status', () => {
     expect(out).toMatch(/^node3\s+lima\s.*away\s+unknown\s+-/m)
     expect(out).not.toContain('cork')
     expect(out).toContain('(and 1 that left or were evicted')
+    expect(out).toMatch(/^Open conflicts: 1000\+ \(flotilla conflicts shows them\)$/m)
     expect(out).toMatch(/^BitTorrent\s+2\s+5\.0 MiB\s+0 B$/m)
     expect(out).toMatch(/^direct\s+7\s+900 B\s+2\.0 KiB$/m)
     expect(out).toMatch(/^sha256:d{12}\s+2\.9 MiB\s+BitTorrent\s+412 ms\s+node2$/m)

@@ -145,6 +145,38 @@ test('what they are about is told in a few words, with what it would change', ()
   ])
 })
 
+test('the status of the cluster tells how many are open', async () => {
+  const { status, json } = await client.send('GET', `${API}/cluster`, boss)
+  expect([status, (json as { conflicts: unknown }).conflicts]).toEqual([200, { open: 3, more: false }])
+})
+
+test('a field is told with what it was filled in with, long texts cut short in the list', () => {
+  const deed = { id: 'x', actor: 'anna', node: 'n', site: 's', time: 0 }
+  const values = [
+    { ...deed, id: 'y', value: 'b'.repeat(50) },
+    { ...deed, value: 'anna@example.org' },
+  ]
+  const shape = conflictShape({
+    id: 'x',
+    kind: 'user.profile-set',
+    about: { what: 'user', user: 'anna', admin: null },
+    project: null,
+    reason: 'field',
+    text: 't',
+    outcome: 'lost',
+    deed,
+    beatenBy: null,
+    values: [],
+    fields: [{ field: 'comment', values }],
+    remedy: { open: true, action: 'take', needs: [], advice: null },
+  })
+  expect(shape).toMatchObject({
+    about: `user anna, comment "anna@example.org" (counts: "${'b'.repeat(40)}…")`,
+    fields: [{ field: 'comment', values: [{ id: 'y', value: 'b'.repeat(50) }, { id: 'x' }] }],
+  })
+  expect(shape).not.toHaveProperty('values')
+})
+
 describe('mending', () => {
   test('is for who may do the thing itself: another project’s conflict is none of this one', async () => {
     const [v1, v3] = [await idOf('shop/web:v1'), await idOf('library/web:v3')]
