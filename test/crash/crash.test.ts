@@ -29,7 +29,7 @@ for (const only of [...PHASES.map(({ name }) => name), JOIN]) {
   }, 120_000)
 }
 
-test('an install that is killed as it begins leaves no trace in the state hash', async () => {
+test('an install that is killed as it begins or ends leaves the state hash and the log’s beginning right', async () => {
   const root = await mkdtemp(join(tmpdir(), 'flotilla-crash-'))
   const crew = new Crew()
   onTestFinished(async () => {
@@ -38,8 +38,8 @@ test('an install that is killed as it begins leaves no trace in the state hash',
   })
   const phase = PHASES.find(({ name }) => name === 'snapshot installed') as Phase
   const stage = await setStage(phase, root, crew)
-  // Two commits, what is put aside (twice), the mark, and the first rows that go.
-  for (const at of [3, 4, 5, 6]) {
+  // Two commits, what is put aside (twice), the mark, and the first rows that go; then where all rows have come.
+  for (const at of [3, 4, 5, 6, stage.steps.length - 2, stage.steps.length - 1]) {
     const trials = await tryStep(stage, { at, when: 'after' }, SEED, crew)
     expect(trials.flatMap(({ faults }) => faults)).toEqual([])
   }

@@ -74,8 +74,10 @@ export class LaneInstaller {
         await this.#store.write([{ type: 'del', key }])
         continue
       }
-      if (mark.stage === 'installing') await this.#clear(lane)
-      await this.#emptied(lane, mark.own)
+      if (mark.stage === 'installing') {
+        await this.#clear(lane)
+        await this.#emptied(lane, mark.own)
+      } else this.#marks.set(lane, mark) // Its floor, where it has one, stands.
     }
   }
 
