@@ -76,7 +76,7 @@ describe('for anyone', () => {
 describe('the cluster', () => {
   const member = 'a'.repeat(32)
   test('is for administrators to see and change', async () => {
-    expect((await client.send('GET', `${API}/cluster`, boss)).json).toEqual({ self: 'me' })
+    expect((await client.send('GET', `${API}/cluster`, boss)).json).toMatchObject({ self: 'me' })
     const invited = await client.send('POST', `${API}/cluster/invites`, {
       ...boss,
       body: { ttl_seconds: 1800 },
@@ -122,7 +122,7 @@ describe('the control socket', () => {
     await socket.start()
     expect((await stat(path)).mode & 0o777).toBe(0o600)
     const operator = new Client({ socketPath: path })
-    expect((await operator.send('GET', `${API}/cluster`)).json).toEqual({ self: 'me' })
+    expect((await operator.send('GET', `${API}/cluster`)).json).toMatchObject({ self: 'me' })
     const body = { username: 'made-here', password: PASSWORD }
     expect((await operator.send('POST', `${API}/users`, { body })).status).toBe(201)
     expect((await operator.send('POST', `${API}/projects`, { body: { project_name: 'ops' } })).status).toBe(
