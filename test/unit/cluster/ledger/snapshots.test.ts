@@ -198,3 +198,29 @@ test('what a node wrote that the snapshot lacks is there again behind it', async
   await write(b, 1, 'next')
   expect(b.journal.frontier()).toMatchObject({ [`${CATALOG}@${b.identity.id}`]: 32 })
 })
+
+test('who took a snapshot finds the tags that mean several things as those do who wrote them', async () => {
+  const { plan, ships } = await armedFleet(2, VOUCHING)
+  const [a, b] = ships as [ArmedShip, ArmedShip]
+  await Promise.all([write(a, 30, 'a'), write(b, 30, 'b')])
+  await a.journal.commit(CATALOG, () => [tag('split', 'a'), tag('same', 'a')])
+  await b.journal.commit(CATALOG, () => [tag('split', 'b'), tag('same', 'a')])
+  moor(a, b)
+  await expect.poll(() => agree(a, b), within).toBe(true)
+  const id = (await a.replication.snapshot(CATALOG)) as string
+  await expect.poll(() => signers(a, id), within).toBe(2)
+  const c = await armedNewcomer(plan, a, EAGER)
+  moor(a, b, c)
+  await expect.poll(() => agree(a, b, c), within).toBe(true)
+  expect(c.journal.lanes.blockAt(`${CATALOG}@${a.identity.id}`, 30)).toBeUndefined()
+  for (const ship of [a, b, c]) expect(await disputed(ship)).toEqual(['split'])
+  await c.journal.commit(CATALOG, () => [tag('split', 'c')])
+  await expect.poll(() => agree(a, b, c), within).toBe(true)
+  for (const ship of [a, b, c]) expect(await disputed(ship)).toEqual([])
+})
+
+async function disputed(ship: ArmedShip): Promise<string[]> {
+  const found: string[] = []
+  for await (const { row } of ship.journal.tables.list('disputes')) found.push(row.tag)
+  return found
+}
