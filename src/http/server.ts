@@ -174,7 +174,9 @@ export class HttpServer implements Startable {
     const answer = answerOf(error)
     if (answer.status >= 500) {
       const where = { requestId: request.id, method: request.method, path: pathOf(request.url) }
-      this.#logger.error({ ...where, status: answer.status, err: error }, 'a request failed')
+      // Unavailable is what a cut cable makes of a request, and the client is told to come back: no fault of this node.
+      const level = answer.status === 503 ? 'warn' : 'error'
+      this.#logger[level]({ ...where, status: answer.status, err: error }, 'a request failed')
     }
     this.#answer(answer, request, reply)
   }

@@ -209,10 +209,6 @@ describe('processes', () => {
     const status = (status: number) =>
       promises(new Tale().tell('n1', { kind: 'other' }, { outcome: 'unknown', status }))
     expect([status(500), status(502), status(503), status(507)]).toEqual([['no'], ['no'], [], []])
-    const error = '{"errors":[{"code":"BLOB_FETCH_FAILED"}]}'
-    expect(
-      promises(new Tale().tell('n1', { kind: 'other' }, { outcome: 'unknown', status: 502, error })),
-    ).toEqual([])
   })
 
   test('whoever lost nothing is never turned away', () => {

@@ -184,5 +184,5 @@ function isComplaint(line: string): boolean {
   if (!line.startsWith('{')) return /^\s*at /.test(line)
   const { level, room, status } = JSON.parse(line) as { level: number; room?: string; status?: number }
   // An answer is judged where it arrived.
-  return level >= ERROR_LEVEL && !(room === 'http' && status !== undefined && isHonest(status, line))
+  return level >= ERROR_LEVEL && !(room === 'http' && status !== undefined && isHonest(status))
 }

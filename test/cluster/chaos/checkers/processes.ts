@@ -18,8 +18,6 @@ export const noCrashes: Checker = (_calls, { crashes, logLines }) => [
 
 /** Answers that say "not now" or "no room"; every other 5xx is a defect. */
 const HONEST: ReadonlySet<number> = new Set([503, 507])
-/** 502 with this code says that the members that have the blob could not be reached to the end. */
-const MEMBER_FAILED = /"BLOB_FETCH_FAILED"/
 /** What asks for nothing that may be gone: to be refused here is to have lost the right itself. */
 const OPEN_TO_ADMIN: ReadonlySet<Kind> = new Set([
   'user.create',
@@ -29,14 +27,14 @@ const OPEN_TO_ADMIN: ReadonlySet<Kind> = new Set([
   'list.users',
 ])
 
-export function isHonest(status: number, text: string): boolean {
-  return status < 500 || HONEST.has(status) || (status === 502 && MEMBER_FAILED.test(text))
+export function isHonest(status: number): boolean {
+  return status < 500 || HONEST.has(status)
 }
 
 export const noDefects: Checker = (calls) =>
   calls.flatMap((call) => {
     const { status = 0, op, node, error = '' } = call
-    if (isHonest(status, error)) return []
+    if (isHonest(status)) return []
     return [
       {
         promise: 'no answer is a defect',
