@@ -54,6 +54,9 @@ const TRADE: Readonly<Partial<Record<Request, number>>> = {
   unlink: 4,
 }
 
+/** A chain long enough for whatever goes along chains; how long deciding takes grows steeply with it. */
+const PROMOTIONS_MAX = 4
+
 const ROLES: readonly RoleId[] = [1, 2, 3, 4, 5]
 const PASSWORD = 'Simulated-0'
 /** Few, so that sites get into each other's way; some fold to the same, some are not ASCII. */
@@ -83,6 +86,7 @@ interface Image {
 export class Workload {
   readonly users: string[] = []
   readonly projects: string[] = []
+  #promoted = 0
   readonly #random: SeededRandom
   readonly #images: readonly Image[]
   #weights: Readonly<Partial<Record<Request, number>>>
@@ -244,8 +248,11 @@ export class Workload {
   async #promote(node: SimNode): Promise<void> {
     const { accounts } = doorsOf(node)
     const { tables } = node.journal as NonNullable<SimNode['journal']>
-    const actor = this.users.findLast((user) => isBoss(tables, user))
-    if (actor === undefined) throw new Fault('NOT_FOUND', 'there is no administrator')
+    const bosses = this.users.filter((user) => isBoss(tables, user))
+    const actor = bosses.at(-1)
+    if (actor === undefined || this.#promoted >= PROMOTIONS_MAX)
+      throw new Fault('NOT_FOUND', 'there is none, or it is enough')
+    this.#promoted++
     const plain = this.users.filter((user) => tables.get('users', user) && !isBoss(tables, user))
     if (plain.length > 3) return accounts.setAdmin(this.#random.pick(plain), true, acting(actor))
     const name = `${this.#random.pick(USER_NAMES)}${this.users.length}`
