@@ -87,7 +87,9 @@ async function factsAt(node: Participant): Promise<Facts> {
   throw new Error('the first catch-up brought no records')
 }
 
-async function projectAt({ journal, clusterId }: Participant): Promise<Facts | undefined> {
+async function projectAt({ journal, clusterId, nodeId }: Participant): Promise<Facts | undefined> {
+  // A node has no rights before it has read of its own admission.
+  if (!journal.tables.get('nodes', nodeId)) return undefined
   for await (const { key: project } of journal.tables.list('projects'))
     for await (const { key: owner } of journal.tables.list('users'))
       return { clusterId, project, owner, incoming: [] }
