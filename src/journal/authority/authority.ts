@@ -13,13 +13,14 @@ import {
   decideStage,
   membersOf,
   type Occasion,
+  reachesAdministrators,
   type Stage,
   sparesLast,
   stageOf,
   stageRow,
   takesSomething,
 } from './stages.ts'
-import { displacement, judge, type Matters, standing } from './verdict.ts'
+import { displacement, judge, standing, working } from './verdict.ts'
 
 const UNDECIDED: Refused = { reason: 'powerless', beatenBy: null }
 
@@ -90,15 +91,14 @@ function settle(draft: Draft, op: HistoryOp, entities: readonly string[], known:
 }
 
 function spared(draft: Draft, op: HistoryOp): Refused | null {
-  const counting = new Set(
-    membersOf(draft, 'cluster').flatMap((one) => (one.refused || one.id === op.id ? [] : [one.id])),
+  if (!reachesAdministrators(draft, op)) return null
+  const counting = membersOf(draft, 'cluster').flatMap((one) =>
+    one.refused || one.id === op.id ? [] : [one.id],
   )
-  const at = {
-    tables: draft,
-    isCounting: (one: HistoryOp) => counting.has(one.id),
-    refusalOf: (grant: HistoryOp, matters: Matters): Refused | null => judge(at, grant, matters),
-  }
-  const refused = sparesLast(at, op, counting)
+  const refused = sparesLast(
+    working(draft, counting, () => undefined),
+    op,
+  )
   if (refused) {
     const row = stageRow(draft, 'cluster')
     draft.put('stages', 'cluster', { ...row, spared: row.spared + 1 })

@@ -2,7 +2,7 @@ import { byDepthThenId, hasSeen, reaches } from '../op.ts'
 import type { HistoryOp, Refused, StageRow } from '../rows.ts'
 import { findIn, historyOf, type Readable } from './history.ts'
 import { accountRight, entityOf, grantingOf, systemRight, takenBy } from './rights.ts'
-import { displacement, holdsNow, judge, type Standing } from './verdict.ts'
+import { holdsNow, judge, type Standing, type Working, working } from './verdict.ts'
 
 /** Revocations are decided together, in stages: docs/decisions/0007, step 2. */
 export type Stage = 'cluster' | `project:${string}`
@@ -68,15 +68,17 @@ export function decideStage(
   const members = membersOf(tables, stage).sort(byDepthThenId)
   const settled = occasion === 'grown' ? settledOf(members) : 0
   const verdicts = new Map(members.slice(0, settled).map((op) => [op, op.refused]))
-  const counting = new Set(members.slice(0, settled).flatMap(({ id, refused }) => (refused ? [] : [id])))
+  const counting = members.slice(0, settled).flatMap(({ id, refused }) => (refused ? [] : [id]))
   const ids = new Set(members.map(({ id }) => id))
-  const at = working(tables, stage, given, ids, counting)
+  const at = working(tables, counting, (op) =>
+    ids.has(op.id) ? undefined : stageOf(op) !== stage && given.isCounting(op),
+  )
   for (const op of inOrder(members.slice(settled))) {
     const refused =
       judge(at, op, (one) => !ids.has(one.id) || mattersTo(op, one)) ??
-      (stage === 'cluster' ? sparesLast(at, op, counting) : null)
+      (stage === 'cluster' ? sparesLast(at, op) : null)
     verdicts.set(op, refused)
-    if (!refused) counting.add(op.id)
+    if (!refused) at.count(op.id, true)
   }
   return verdicts
 }
@@ -86,39 +88,26 @@ export function mattersTo(op: HistoryOp, other: HistoryOp): boolean {
   return hasSeen(op, other.dot) || (other.rank < op.rank && !hasSeen(other, op.dot))
 }
 
-/** Who counts while the stage is being decided: its own members as far as found, the grants by what follows from that. */
-function working(
-  tables: Readable,
-  stage: Stage,
-  given: Standing,
-  ids: ReadonlySet<string>,
-  counting: ReadonlySet<string>,
-): Standing {
-  const at: Standing = {
-    tables,
-    isCounting: (op) =>
-      ids.has(op.id) ? counting.has(op.id) : stageOf(op) !== stage && given.isCounting(op),
-    refusalOf: (grant, matters) =>
-      judge(at, grant, matters) ?? displacement(tables, grant, (other) => judge(at, other, matters) === null),
-  }
-  return at
+/** Whether an administrator's right may rest on what the revocation takes. */
+export function reachesAdministrators(tables: Readable, op: HistoryOp): boolean {
+  if (op.kind === 'node.evicted') return true
+  const user = takenBy(op)?.slice('user:'.length).split('#')[0]
+  return op.kind !== 'node.left' && stageRow(tables, 'cluster').administrators.includes(user as string)
 }
 
 /**
  * A removal that would leave nobody to decide anything, where there was somebody, does not count.
- * @param counting the ids of what counts so far; as it was when this returns
+ * @param at what counts so far; as it was when this returns
  */
-export function sparesLast(at: Standing, op: HistoryOp, counting: Set<string>): Refused | null {
-  if (op.kind === 'node.left') return null
+export function sparesLast(at: Working, op: HistoryOp): Refused | null {
+  if (!reachesAdministrators(at.tables, op)) return null
   const { administrators } = stageRow(at.tables, 'cluster')
-  const user = takenBy(op)?.slice('user:'.length).split('#')[0]
-  if (op.kind !== 'node.evicted' && !administrators.includes(user as string)) return null
   const anyone = () =>
     administrators.some((one) => holdsNow(at, systemRight(one)) && holdsNow(at, accountRight(one)))
   if (!anyone()) return null
-  counting.add(op.id)
+  at.count(op.id, true)
   const left = anyone()
-  counting.delete(op.id)
+  at.count(op.id, false)
   return left ? null : { reason: 'last-admin', beatenBy: null }
 }
 

@@ -23,6 +23,47 @@ export function standing(tables: Readable): Standing {
   return { tables, isCounting: (op) => op.refused === null, refusalOf: (op) => op.refused }
 }
 
+/** Which revocations count is being worked out: grants count as follows from those found so far. */
+export interface Working extends Standing {
+  /** Reckons with a revocation from here on, or no longer. */
+  count(id: string, counts: boolean): void
+}
+
+/**
+ * @param counting ids of the revocations that count so far
+ * @param others whether a revocation that is not being worked out counts; undefined where it is
+ */
+export function working(
+  tables: Readable,
+  counting: Iterable<string>,
+  others: (revocation: HistoryOp) => boolean | undefined,
+): Working {
+  const found = new Set(counting)
+  // A grant rests on grants that rest on grants, by several ways: each is judged once for what counts now.
+  let known = new Map<Matters, Map<string, Refused | null>>()
+  const at: Working = {
+    tables,
+    isCounting: (op) => others(op) ?? found.has(op.id),
+    refusalOf(grant, matters) {
+      const refusals = known.get(matters) ?? new Map<string, Refused | null>()
+      known.set(matters, refusals)
+      const before = refusals.get(grant.id)
+      if (before !== undefined) return before
+      const refused =
+        judge(at, grant, matters) ??
+        displacement(tables, grant, (other) => judge(at, other, matters) === null)
+      refusals.set(grant.id, refused)
+      return refused
+    },
+    count(id, counts) {
+      if (counts) found.add(id)
+      else found.delete(id)
+      known = new Map()
+    },
+  }
+  return at
+}
+
 const POWERLESS: Refused = { reason: 'powerless', beatenBy: null }
 const ALL = () => true
 
