@@ -64,6 +64,10 @@ describe('I1', () => {
     ])
     const late = { outcome: 'unknown', status: 503, phase: 'final' } as const
     expect(promises(new Tale().tell('n1', push).tell('n2', pull, late))).toEqual(['I1'])
+    const again = (outcome: object) =>
+      promises(new Tale().tell('n1', push).tell('n2', pull, late).tell('n2', pull, outcome))
+    expect(again({ ...good, phase: 'final' })).toEqual([])
+    expect(again(late)).toEqual(['I1'])
   })
 
   test('a deletion that may have been done excuses, one that was refused does not', () => {

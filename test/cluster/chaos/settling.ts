@@ -4,7 +4,7 @@ import type { Ending, FinalWrite } from './checkers/check.ts'
 import { PATIENCE_MS } from './checkers/ending.ts'
 import { isHonest } from './checkers/processes.ts'
 import { type ChaosCluster, SMALL } from './cluster.ts'
-import type { History } from './history.ts'
+import type { Call, History } from './history.ts'
 import type { ChaosNode } from './node.ts'
 import { both } from './partitions.ts'
 import { compareWithReference } from './reference.ts'
@@ -89,6 +89,12 @@ async function finalWrite({ cluster, history, workload }: Parts, node: ChaosNode
   return { node: node.name, acknowledgedMs, reachedMs, missing: missing.map(({ name }) => name) }
 }
 
+/** Comes again where the answer is "not now": links may be a moment behind the records. */
+async function untilAnswered(ask: () => Promise<Call>): Promise<void> {
+  const begun = performance.now()
+  while ((await ask()).status === 503 && performance.now() - begun < PATIENCE_MS) await sleep(RETRY_MS)
+}
+
 /** What everybody sees now: lists, pushes, and whether those who lost a right still have it. */
 async function finalReads({ cluster, history, workload, random }: Parts): Promise<void> {
   const { admin } = cluster
@@ -119,7 +125,7 @@ async function finalReads({ cluster, history, workload, random }: Parts): Promis
           await caller.api(node, admin, 'GET', path, { kind: 'list.members', project })
       }
       for (const one of new Set([...standing.filter((one) => one.node === node.name), ...sample]))
-        await workload.pull(caller, node, admin, one)
+        await untilAnswered(() => workload.pull(caller, node, admin, one))
       const pairs = new Map(revoked.map(({ op }) => [`${op.user} ${op.project}`, op]))
       for (const { user, project = '' } of pairs.values()) {
         const who = workload.users.find(({ username }) => username === user)

@@ -1,6 +1,6 @@
 import { Caller } from './caller.ts'
 import type { Account, ChaosCluster } from './cluster.ts'
-import type { History } from './history.ts'
+import type { Call, History } from './history.ts'
 import { pause } from './nemesis.ts'
 import type { ChaosNode } from './node.ts'
 import type { Seeded } from './seeded.ts'
@@ -195,15 +195,14 @@ export class Workload {
     }
   }
 
-  /** A manifest by its digest, and the blob it is of. */
-  async pull(caller: Caller, node: ChaosNode, who: Account, what: Pushed, bearer = false): Promise<void> {
+  /** A manifest by its digest, and the blob it is of. @returns the last answer */
+  async pull(caller: Caller, node: ChaosNode, who: Account, what: Pushed, bearer = false): Promise<Call> {
     const { project, repository, digest, blob } = what
     const manifest = { kind: 'read.manifest', project, repository, digest } as const
-    const { outcome } = await caller.registry(node, who, 'GET', manifest, bearer)
-    if (outcome === 'ok') {
-      const layer = { kind: 'read.blob', project, repository, digest, blob } as const
-      await caller.registry(node, who, 'GET', layer, bearer)
-    }
+    const call = await caller.registry(node, who, 'GET', manifest, bearer)
+    if (call.outcome !== 'ok') return call
+    const layer = { kind: 'read.blob', project, repository, digest, blob } as const
+    return caller.registry(node, who, 'GET', layer, bearer)
   }
 
   async readAdmin(caller: Caller, node: ChaosNode, who: Account): Promise<void> {

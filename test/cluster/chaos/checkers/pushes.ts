@@ -16,6 +16,21 @@ export function mayBeDeleted(calls: readonly Call[], of: Call, before: number): 
   )
 }
 
+/** "Not now" to somebody who comes again is no answer: the one it got in the end is. */
+function cameAgain(calls: readonly Call[], pull: Call): boolean {
+  const { op, client, node } = pull
+  if (pull.status !== 503) return false
+  return calls.some(
+    (call) =>
+      call.start > pull.end &&
+      call.client === client &&
+      call.node === node &&
+      call.op.kind === op.kind &&
+      call.op.digest === op.digest &&
+      call.op.repository === op.repository,
+  )
+}
+
 /** I1: a push that was acknowledged can be pulled at that node after any crash, and in the end everywhere. */
 export const acknowledgedPushes: Checker = (calls) => {
   const violations: Violation[] = []
@@ -33,6 +48,7 @@ export const acknowledgedPushes: Checker = (calls) => {
         (pull.op.kind === 'read.blob' ? pull.op.blob === push.op.blob : pull.op.digest === push.op.digest)
       if (!same || pull.start < push.end) continue
       const lost = pull.phase === 'final' || (pull.node === push.node && pull.status === 404)
+      if (cameAgain(calls, pull)) continue
       if (!lost || mayBeDeleted(calls, push, pull.end) || !isCertain(calls, push.op.actor, pull.end)) continue
       violations.push({
         promise: 'I1 an acknowledged push is there',
