@@ -22,7 +22,7 @@ function cameAgain(calls: readonly Call[], pull: Call): boolean {
   if (pull.status !== 503) return false
   return calls.some(
     (call) =>
-      call.start > pull.end &&
+      call.id > pull.id &&
       call.client === client &&
       call.node === node &&
       call.op.kind === op.kind &&
