@@ -116,9 +116,11 @@ test('a tag that may not be moved is shown by its name, with nothing to decide',
   })
 })
 
-test('what a compromised node wrote is listed with its eviction', async () => {
+test('what a compromised node wrote is listed with its eviction, and no tag means two things by it', async () => {
   await push(west, library, 'v1', RED)
+  await push(east, library, 'v1', BLUE)
   await meet({ east, west })
+  expect(await only(east)).toMatchObject({ reason: 'tag' })
   await east.site.commit(AUTHORITY, () => [
     op(
       'node.evicted',
@@ -127,6 +129,8 @@ test('what a compromised node wrote is listed with its eviction', async () => {
     ),
   ])
   await expect.poll(async () => (await list(east, { outcome: 'refused' })).length).toBe(2)
+  expect(await list(east)).toHaveLength(2)
+  for await (const { key } of east.site.tables.list('disputes')) expect(key).toBeUndefined()
   for (const one of await list(east)) {
     expect(one).toMatchObject({ reason: 'evicted', beatenBy: { actor: 'admin' }, remedy: { open: false } })
   }
