@@ -12,6 +12,7 @@ import { factsOf } from './membership/announcement.ts'
 import {
   type ClusterNote,
   clusterPaths,
+  isCopied,
   readClusterNote,
   readJoining,
   readLife,
@@ -115,7 +116,8 @@ async function open(node: NodeParts): Promise<Participant> {
   const networkKeys = await readNetworkKeys(paths.networkKey)
   const sealKey = await openSealKey(paths.sealKey)
   const journal = await openJournal(node, identity, note.clusterId, await readLife(paths))
-  return new ClusterNode({ node, note, identity, sealKey, networkKeys, journal })
+  const copied = await isCopied(paths)
+  return new ClusterNode({ node, note, identity, sealKey, networkKeys, journal, copied })
 }
 
 async function openJournal(

@@ -18,7 +18,7 @@ import { FIRST_CATCH_UP_MS_MAX, LAG_MS_MAX } from './limits.ts'
 import { AdmissionDesk } from './membership/admission-desk.ts'
 import { JournalAdmissions } from './membership/admission-ledger.ts'
 import { factsOf, multiaddrOf } from './membership/announcement.ts'
-import { type ClusterNote, clusterPaths, writeLife } from './membership/cluster-files.ts'
+import { type ClusterNote, clusterPaths, writeLife, writePlace } from './membership/cluster-files.ts'
 import { ClusterTopology } from './membership/cluster-topology.ts'
 import { KeyRotation } from './membership/key-rotation.ts'
 import { MemberActs } from './membership/member-acts.ts'
@@ -41,6 +41,8 @@ export interface ClusterNodeParts {
   readonly networkKeys: readonly NetworkKey[]
   /** Open. */
   readonly journal: ReplicatedJournal
+  /** The data directory is a copy of the one the node was in. */
+  readonly copied: boolean
 }
 
 /** Done by the node of its own accord. */
@@ -139,7 +141,11 @@ export class ClusterNode implements Participant {
       network,
       roster,
       onCompared: (listener) => this.#replication.onCompared(listener),
-      keep: (life) => writeLife(paths, life),
+      moved: parts.copied,
+      keep: async (life) => {
+        await writeLife(paths, life)
+        await writePlace(paths)
+      },
       clock,
       random,
       timers,

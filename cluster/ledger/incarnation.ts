@@ -19,6 +19,8 @@ export interface IncarnationParts {
   readonly roster: Pick<Roster, 'members'>
   /** Tells of every comparison with a member: where it stood; undefined where it stood where we do. */
   readonly onCompared: (listener: (peer: NodeId, there: Heads | undefined) => void) => () => void
+  /** The data directory is a copy: whatever members say, others may know more than those that answer. */
+  readonly moved?: boolean
   /** Durable when it resolves. */
   readonly keep: (life: string) => Promise<void>
   readonly clock: Clock
@@ -35,13 +37,14 @@ const LIFE_LENGTH = 8
  * Sees to it that a node which was restored from a backup, and does not know it, never writes a number twice.
  * After each start it goes on in its present life only once a member has shown to know no more of its logs than
  * it does itself. Where one knows more it takes that in and goes on in a new life, in logs of another name; where
- * nobody can be asked in time it does so at once. The present life is durable before anything is written in it.
+ * nobody can be asked in time, or its directory is a copy, it does so at once. The present life is durable before anything is written in it.
  */
 export class Incarnation implements Startable {
   readonly #parts: IncarnationParts
   /** What a member was found to know of this node's logs beyond what is here; it is being fetched. */
   #lacking: ReadonlyMap<FeedId, number> = new Map()
   #sure = false
+  #moved: boolean
   #wrote = false
   #startedMs = 0
   #choosing: Promise<void> | undefined
@@ -51,6 +54,7 @@ export class Incarnation implements Startable {
 
   constructor(parts: IncarnationParts) {
     this.#parts = parts
+    this.#moved = parts.moved ?? false
   }
 
   async start(): Promise<void> {
@@ -79,7 +83,7 @@ export class Incarnation implements Startable {
   #compared(there: Heads | undefined): void {
     const more = this.#knownBeyond(there)
     if (more.size === 0) {
-      if (this.#lacking.size === 0) this.#sure = true
+      if (this.#lacking.size === 0 && !this.#moved) this.#sure = true
       this.#heard()
       return
     }
@@ -118,6 +122,7 @@ export class Incarnation implements Startable {
     const { journal, roster, clock } = this.#parts
     const others = () => roster.members().some(({ id, state }) => id !== journal.node && state === 'member')
     const askedMs = clock.monotonic()
+    if (this.#moved) return this.#beginLife('its directory is a copy')
     while (!this.#sure && !this.#stopping.signal.aborted) {
       if (this.#lacking.size > 0) {
         if (!(await this.#fetched(askedMs))) continue
@@ -161,6 +166,7 @@ export class Incarnation implements Startable {
     journal.continueAs(life)
     this.#lacking = new Map()
     this.#wrote = false
+    this.#moved = false
     this.#sure = true
     log.info({ life, why }, 'this node goes on in a new life')
   }

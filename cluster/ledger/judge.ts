@@ -96,7 +96,12 @@ function judgeContext(entry: Entry, feed: FeedId, before: FeedPoint, view: View)
       blind = true
     } else if (seq > known) return { is: 'early' }
     else if (seq < view.floor(other)) pruned = Math.max(pruned, view.at(other, view.floor(other))?.depth ?? 0)
-    else depth = Math.max(depth, view.at(other, seq)?.depth ?? 0)
+    else {
+      const seen = view.at(other, seq)
+      // Held once, and not to be read now: nothing is to be held against the entry for that.
+      if (!seen) return { is: 'early' }
+      depth = Math.max(depth, seen.depth)
+    }
   }
   if (!blind && pruned > depth) {
     // Depth grows along a feed, so it lies between what is known and what the floor's entry has.

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { Fault } from '../../src/errors.ts'
@@ -11,6 +11,7 @@ import type { Acquaintance } from './admission.ts'
  *   identity.pem    the node's Ed25519 key (0600)
  *   network.key     the cluster's network keys, and until when the older ones are good (0600)
  *   seal.key        the node's X25519 key: secrets meant for it alone are sealed to it (0600)
+ *   place           the inode of identity.pem: a copy of the directory, a backup put back, has another
  *   life            the incarnation the node writes in, where it is not its first
  *   joining.json    the invite a second consent is waited for, until then
  *   cluster.json    which cluster this is, its genesis, and members to ask until the tables know more
@@ -21,6 +22,7 @@ export interface ClusterPaths {
   readonly identity: string
   readonly networkKey: string
   readonly sealKey: string
+  readonly place: string
   readonly life: string
   readonly joining: string
   readonly cluster: string
@@ -33,6 +35,7 @@ export function clusterPaths(dataDir: string): ClusterPaths {
     identity: join(dataDir, 'identity.pem'),
     networkKey: join(dataDir, 'network.key'),
     sealKey: join(dataDir, 'seal.key'),
+    place: join(dataDir, 'place'),
     life: join(dataDir, 'life'),
     joining: join(dataDir, 'joining.json'),
     cluster: join(dataDir, 'cluster.json'),
@@ -118,4 +121,24 @@ export async function readJoining(paths: ClusterPaths): Promise<string | undefin
 
 export async function writeJoining(paths: ClusterPaths, inviteId: string): Promise<void> {
   await writeDurable(paths.joining, `${JSON.stringify({ inviteId })}\n`, 0o600)
+}
+
+/** Whether the directory is another than the one the node last knew itself to be in: somebody copied it. */
+export async function isCopied(paths: ClusterPaths): Promise<boolean> {
+  const known = await readFile(paths.place, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw new Fault('DATA_DIR_UNREADABLE', `${paths.place} cannot be read`, {}, error)
+  })
+  if (known !== undefined) return known.trim() !== (await placeOf(paths))
+  await writePlace(paths)
+  return false
+}
+
+/** Notes that the node knows where it is. */
+export async function writePlace(paths: ClusterPaths): Promise<void> {
+  await writeDurable(paths.place, `${await placeOf(paths)}\n`, 0o600)
+}
+
+async function placeOf({ identity }: ClusterPaths): Promise<string> {
+  return String((await stat(identity, { bigint: true })).ino)
 }

@@ -8,7 +8,7 @@ import type { MemberRow, ProjectRow, QuotaRow } from './rows/projects.ts'
 import type { Claim } from './rows/registers.ts'
 
 export type { LinkRow, ManifestFacts, ManifestRow, RepositoryRow, TagOp, TagRow } from './rows/catalog.ts'
-export type { EventRow, Finding, Severity, VerdictRow } from './rows/content.ts'
+export type { EventRow, VerdictRow } from './rows/content.ts'
 export type {
   HistoryOp,
   IneffectiveRow,

@@ -253,10 +253,13 @@ export class Simulation {
     newer.writing = true
     this.#world.note(`${node.name} writes what others do not know`)
     const others = this.#nodes.filter((one) => one !== node && !one.gone)
-    const done = () => {
-      newer.writing = false
-    }
-    pen.ahead(others, this.#workload.wish(undefined)).then(done, done)
+    pen
+      .ahead(others, this.#workload.wish(undefined))
+      // A disk that fails it, or a cut: it writes again another time.
+      .catch(() => {})
+      .finally(() => {
+        newer.writing = false
+      })
   }
 
   #lie(liar: SimNode): void {

@@ -98,8 +98,9 @@ export class Workload {
     const favour = (weight: number) => weight * random.pick([0, 0.5, 1, 1, 2, 5])
     const weights = Object.entries(REQUESTS).map(([request, weight]) => [request, favour(weight)])
     this.#weights = { ...REQUESTS, ...(Object.fromEntries(weights) as Record<Request, number>) }
-    if (random.chance(0.15)) this.#weights = INTRIGUE
-    else if (random.chance(0.15)) this.#weights = TRADE
+    const [intrigue, trade] = [random.chance(0.15), random.chance(0.15)]
+    if (intrigue) this.#weights = INTRIGUE
+    else if (trade) this.#weights = TRADE
   }
 
   /** The cluster's first administrator and project. */

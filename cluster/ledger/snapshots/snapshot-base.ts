@@ -43,12 +43,17 @@ export class SnapshotBase implements Base {
     const blob = await this.#open()
     try {
       const reader = await SnapshotReader.open(blob.stream())
-      for await (const rows of reader.rows()) {
-        for (const row of rows) {
-          const place = placeOf(row, from)
-          if (place > 0) return
-          if (place === 0) yield { key: row.key, row: decode(row.bytes) as Rows[T] }
+      try {
+        for await (const rows of reader.rows()) {
+          for (const row of rows) {
+            const place = placeOf(row, from)
+            if (place > 0) return
+            if (place === 0) yield { key: row.key, row: decode(row.bytes) as Rows[T] }
+          }
         }
+      } finally {
+        // The blob is not closed while somebody reads it, and mostly not all of it is wanted.
+        await reader.close()
       }
     } finally {
       await blob.close()

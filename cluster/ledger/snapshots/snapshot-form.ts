@@ -118,6 +118,15 @@ export class SnapshotReader {
   /** @throws Fault SNAPSHOT_INVALID */
   static async open(stream: AsyncIterable<Uint8Array>): Promise<SnapshotReader> {
     const rest = frames(stream)
+    try {
+      return await SnapshotReader.#begin(rest)
+    } catch (error) {
+      await rest.return(undefined)
+      throw error
+    }
+  }
+
+  static async #begin(rest: AsyncGenerator<Uint8Array>): Promise<SnapshotReader> {
     const header = parse(headerSchema, await nextFrame(rest)) as SnapshotHeader
     const names = Object.keys(header.frontier).sort()
     if (names.length > FEEDS_MAX) throw new Fault('SNAPSHOT_INVALID', 'the snapshot names too many feeds')

@@ -8,6 +8,14 @@ import type { KeyRange, KeyValue, Write } from '../../journal/key-value.ts'
  * log behind. Four times its write buffer.
  */
 const RESERVE_BYTES = 16 * 1024 * 1024
+/**
+ * Every batch writes its number beside its rows, over the one so many before it. LevelDB passes over what the disk
+ * has damaged in the middle of its log and goes on behind it: a number that is missing is the only trace of that.
+ * LevelDB's log holds fewer batches than this before it becomes a table.
+ */
+const BATCHES_NUMBERED = 8_192
+const NUMBERS = { gte: 'batch/', lt: 'batch0' }
+const NUMBER_BYTES = 6
 /** Records name people and hold the hashes of their passwords. */
 const DIRECTORY_MODE = 0o700
 
@@ -20,15 +28,18 @@ export class LevelStore implements KeyValue {
    * it would be dropped at the next start, acknowledged or not. Nothing is, until the log has been replaced.
    */
   #torn = false
+  /** Of the last batch. */
+  #number: number
 
-  private constructor(directory: string, level: ClassicLevel<string, Uint8Array>) {
+  private constructor(directory: string, level: ClassicLevel<string, Uint8Array>, number: number) {
     this.#directory = directory
     this.#level = level
+    this.#number = number
   }
 
   /**
    * @param directory made when absent, for this user alone
-   * @throws Fault STORE_IN_USE when another process has it open, STORAGE_FULL, STORE_UNREADABLE
+   * @throws Fault STORE_IN_USE when another process has it open, STORAGE_FULL, STORE_UNREADABLE, STORE_DAMAGED
    */
   static async open(directory: string): Promise<LevelStore> {
     const level = new ClassicLevel<string, Uint8Array>(directory, {
@@ -48,7 +59,12 @@ export class LevelStore implements KeyValue {
       const why = reasons.map((reason) => (reason instanceof Error ? reason.message : String(reason))).at(-1)
       throw new Fault('STORE_UNREADABLE', `cannot open ${directory}: ${why}`, { directory }, error)
     }
-    return new LevelStore(directory, level)
+    try {
+      return new LevelStore(directory, level, await lastBatch(directory, level))
+    } catch (error) {
+      await level.close()
+      throw error
+    }
   }
 
   /** @throws Fault STORE_CLOSED in the moment in which a damaged log is being replaced */
@@ -68,7 +84,8 @@ export class LevelStore implements KeyValue {
     this.#checkRoom()
     if (this.#torn) await this.#replaceLog()
     try {
-      await this.#level.batch([...batch], { sync: true })
+      await this.#level.batch([...batch, numbered(this.#number + 1)], { sync: true })
+      this.#number += 1
     } catch (error) {
       this.#torn = true
       if (isFull(error)) throw full(this.#directory, error)
@@ -98,6 +115,32 @@ export class LevelStore implements KeyValue {
     }
     this.#torn = false
   }
+}
+
+function numbered(number: number): Write {
+  const value = Buffer.alloc(NUMBER_BYTES)
+  value.writeUIntBE(number, 0, NUMBER_BYTES)
+  return { type: 'put', key: `${NUMBERS.gte}${number % BATCHES_NUMBERED}`, value }
+}
+
+/** @throws Fault STORE_DAMAGED where batches are missing before the last one */
+async function lastBatch(directory: string, level: ClassicLevel<string, Uint8Array>): Promise<number> {
+  const numbers = new Set<number>()
+  for await (const [, value] of level.iterator(NUMBERS)) {
+    numbers.add(Buffer.from(value).readUIntBE(0, NUMBER_BYTES))
+  }
+  const last = Math.max(0, ...numbers)
+  for (let number = Math.max(1, last - BATCHES_NUMBERED + 1); number <= last; number++) {
+    if (numbers.has(number)) continue
+    throw new Fault(
+      'STORE_DAMAGED',
+      `records in ${directory} are gone that stood there (write ${number} of ${last}): the disk has damaged them. ` +
+        'Move the directory away and start again: the node takes its records from the other members; ' +
+        'alone, it needs its backup',
+      { directory, missing: number, last },
+    )
+  }
+  return last
 }
 
 function full(directory: string, cause?: unknown): Fault {

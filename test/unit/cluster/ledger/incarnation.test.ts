@@ -18,7 +18,7 @@ import {
 } from './shipyard.ts'
 
 /** A ship that decides its life by itself, as a node does. */
-async function incarnate(plan: Plan, site: Site): Promise<Ship & { lives: string[] }> {
+async function incarnate(plan: Plan, site: Site, moved = false): Promise<Ship & { lives: string[] }> {
   const ship = await launch(plan, site)
   const roster = new TableRoster(site.journal, runtime)
   await roster.start()
@@ -28,6 +28,7 @@ async function incarnate(plan: Plan, site: Site): Promise<Ship & { lives: string
     network: ship.host,
     roster,
     onCompared: (listener) => ship.replication.onCompared(listener),
+    moved,
     keep: async (life) => void lives.push(life),
     ...runtime,
   })
@@ -103,4 +104,17 @@ test('the only member of a cluster never begins a new life', async () => {
   const ship = await incarnate(plan, await foundSite(plan))
   await write(ship, 1, 'alone')
   expect(ship.lives).toEqual([])
+})
+
+test('a copy of a directory is a new life, whatever the members that answer know', async () => {
+  const { plan, founder, others } = await fleet(1)
+  const [member] = others as [Site]
+  const [host, copy] = [await launch(plan, founder), await incarnate(plan, member, true)]
+  connect(host, copy)
+  await expect.poll(() => agree(host, copy)).toBe(true)
+  await write(member, 1, 'after')
+  expect(copy.lives).toHaveLength(1)
+  expect(member.journal.frontier()).toMatchObject({
+    [`${CATALOG}@${member.identity.id}.${copy.lives[0]}`]: 1,
+  })
 })

@@ -1,5 +1,14 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs'
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -86,4 +95,39 @@ test('the directory is for its owner alone, and open in one process', async () =
   await expect(LevelStore.open(directory)).rejects.toMatchObject({ code: 'STORE_IN_USE' })
   await store.close()
   rmSync(root, { recursive: true, force: true })
+})
+
+describe('a journal whose log the disk has changed', () => {
+  let directory: string
+  const logOf = () => join(directory, readdirSync(directory).find((name) => name.endsWith('.log')) as string)
+  beforeEach(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'flotilla-level-'))
+    const store = await LevelStore.open(directory)
+    for (let n = 0; n < 20; n++) await store.write([put(`key-${n}`, Buffer.alloc(10_000, n))])
+    await store.close()
+  })
+  afterEach(() => rmSync(directory, { recursive: true, force: true }))
+
+  test('in the middle is not opened, and says what to do: later writes stand, earlier ones are gone', async () => {
+    const log = readFileSync(logOf())
+    const middle = Math.floor(log.length / 2)
+    log.writeUInt8(log.readUInt8(middle) ^ 0xff, middle)
+    writeFileSync(logOf(), log)
+    await expect(LevelStore.open(directory)).rejects.toMatchObject({
+      code: 'STORE_DAMAGED',
+      message: expect.stringContaining('Move the directory away'),
+    })
+  })
+
+  test('at its end lacks what was written last, as after a power cut, and is opened', async () => {
+    truncateSync(logOf(), statSync(logOf()).size - 5_000)
+    const store = await LevelStore.open(directory)
+    expect(store.get('key-18')).toBeDefined()
+    expect(store.get('key-19')).toBeUndefined()
+    await store.write([put('key-20', value('on'))])
+    await store.close()
+    const again = await LevelStore.open(directory)
+    expect(again.get('key-20')).toEqual(value('on'))
+    await again.close()
+  })
 })
