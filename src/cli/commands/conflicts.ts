@@ -13,7 +13,7 @@ const LIMIT_MAX = 100_000
 interface ListFlags {
   project?: string
   since?: string
-  site?: string
+  at?: string
   kind?: string
   all?: boolean
   limit: string
@@ -26,7 +26,7 @@ interface RepairFlags {
   take?: boolean
   keep?: boolean
   rename?: string
-  name?: string
+  as?: string
 }
 
 export function addConflicts(program: Command, context: CliContext): void {
@@ -39,7 +39,7 @@ export function addConflicts(program: Command, context: CliContext): void {
     )
     .option('--project <PROJECT>', 'only what belongs to it; its administrators may ask')
     .option('--since <TIME>', 'only what was written since then: 2026-11-23, or 2026-11-23T10:00:00Z')
-    .option('--site <NAME>', 'only what was written at that site, or that node')
+    .option('--at <NAME>', 'only what was written at that site, or that node')
     .option('--kind <KIND>', 'only records of that kind, such as member.granted')
     .option('--all', 'also what needs nobody’s decision any more')
     .option('--limit <N>', 'at most so many', String(PAGE_SIZE))
@@ -57,18 +57,18 @@ export function addConflicts(program: Command, context: CliContext): void {
     .option('--take', 'the tag or field shall have the value that lost')
     .option('--keep', 'the tag or field shall have the value it has now, and nothing beside it')
     .option('--rename <NAME>', 'the user or project that lost its name shall be called so')
-    .option('--name <NAME>', 'with --approve: what a user or project is called that is made anew')
+    .option('--as <NAME>', 'with --approve: what a user or project is called that is made anew')
     .option('--project <PROJECT>', 'the project it belongs to; its administrators may ask')
   addConnectionFlags(repair).action((id: string) => mend(id, repair, context))
 }
 
 async function list(command: Command, context: CliContext): Promise<void> {
   const { terminal } = context
-  const { project, since, site, kind, all, limit, json } = command.opts<ListFlags>()
+  const { project, since, at, kind, all, limit, json } = command.opts<ListFlags>()
   const most = countIn(limit)
   const query = new URLSearchParams()
   if (since !== undefined) query.set('since', momentOf(since))
-  if (site !== undefined) query.set('site', site)
+  if (at !== undefined) query.set('site', at)
   if (kind !== undefined) query.set('kind', kind)
   if (!all) query.set('open', 'true')
   const api = await connect(command, context)
@@ -104,7 +104,7 @@ function countIn(text: string): number {
 }
 
 async function mend(id: string, command: Command, context: CliContext): Promise<void> {
-  const { name, ...flags } = command.opts<RepairFlags>()
+  const { as, ...flags } = command.opts<RepairFlags>()
   // The list's own flag of that name stands before the word `repair`.
   const project = flags.project ?? command.parent?.opts<ListFlags>().project
   const chosen = (['approve', 'take', 'keep', 'rename'] as const).filter((action) => action in flags)
@@ -113,9 +113,9 @@ async function mend(id: string, command: Command, context: CliContext): Promise<
     const advice = '`flotilla conflicts` shows under MEND what each asks for'
     throw new Fault('USAGE', 'say one of --approve, --take, --keep, --rename', { advice })
   }
-  if (name !== undefined && action !== 'approve') throw new Fault('USAGE', '--name goes with --approve')
+  if (as !== undefined && action !== 'approve') throw new Fault('USAGE', '--as goes with --approve')
   const api = await connect(command, context)
-  const called = flags.rename ?? name
+  const called = flags.rename ?? as
   const body = { action, ...(called !== undefined && { name: called }) }
   await api.post(`${baseOf(project)}/conflicts/${encodeURIComponent(id)}/repair`, body)
   context.terminal.out(`Conflict ${id} is mended.`)

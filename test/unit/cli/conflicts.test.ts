@@ -37,7 +37,7 @@ describe('conflicts', () => {
   })
 
   test('are narrowed down to a project, a site, a kind and a time', async () => {
-    await cli.type('conflicts --project shop --since 2026-11-01 --site oslo --kind tag.moved')
+    await cli.type('conflicts --project shop --since 2026-11-01 --at oslo --kind tag.moved')
     expect(api.looked).toEqual([
       '/projects/shop/conflicts?since=2026-11-01T00%3A00%3A00.000Z&site=oslo&kind=tag.moved&open=true',
     ])
@@ -54,7 +54,7 @@ describe('conflicts repair', () => {
 
   test.each([
     ['--approve', { action: 'approve' }],
-    ['--approve --name carl2', { action: 'approve', name: 'carl2' }],
+    ['--approve --as carl2', { action: 'approve', name: 'carl2' }],
     ['--take', { action: 'take' }],
     ['--keep', { action: 'keep' }],
     ['--rename carl2', { action: 'rename', name: 'carl2' }],
@@ -69,7 +69,7 @@ describe('conflicts repair', () => {
     expect(api.changes.map(({ request }) => request)).toEqual([`POST /projects/shop/conflicts/${id}/repair`])
   })
 
-  test.each(['', '--take --keep', '--keep --name x', '--rename', '--rename x --take', '--rename x --name y'])(
+  test.each(['', '--take --keep', '--keep --as x', '--rename', '--rename x --take', '--rename x --as y'])(
     'with %j changes nothing, and says what to say',
     async (flags) => {
       const { code, err } = await cli.type(`conflicts repair ${id} ${flags}`)
