@@ -64,13 +64,8 @@ export function admissionsApproved(
     const admission = bodyOf(one, 'node.admitted')
     if (!admission?.invite || !hasSeen(op, one.dot)) return false
     const invite = inviteOf(tables, one.author, admission.invite)
-    return invite?.approval && invite.actor !== actorOf(op)
+    return invite?.approval && invite.actor !== op.actor
   })
-}
-
-/** A node that acts by itself is somebody else than another node that does. */
-function actorOf({ actor, author }: Pick<HistoryOp, 'actor' | 'author'>): string {
-  return actor === NODE ? `${NODE}:${author}` : actor
 }
 
 function inviteOf(
@@ -80,7 +75,7 @@ function inviteOf(
 ): (Terms & { approval: boolean; actor: string }) | undefined {
   const made = historyOf(tables, inviteEntity(issuer, id)).find((op) => op.kind === 'invite.created')
   const body = made && bodyOf(made, 'invite.created')
-  return body && made && { role: body.role, scope: body.scope, approval: body.approval, actor: actorOf(made) }
+  return body && made && { role: body.role, scope: body.scope, approval: body.approval, actor: made.actor }
 }
 
 /**

@@ -43,7 +43,7 @@ export class Made {
     return this.seenBy(op, `node:${op.body.node}`).filter((one): one is Formed<'node.admitted'> => {
       const invite = is(one, 'node.admitted') && one.body.invite !== null ? this.inviteOf(one) : undefined
       if (!invite?.body.approval) return false
-      return invite.actor !== op.actor || (op.actor === 'node' && invite.author !== op.author)
+      return invite.actor !== op.actor
     })
   }
 }
