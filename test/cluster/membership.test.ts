@@ -142,9 +142,9 @@ test('an evicted node is cut off within five seconds, and does not come back by 
   await rm(thief.log)
   await thief.serve()
   expect((await memberAt(thief, 'thief'))?.state).toBe('member')
-  // It writes for itself once it has given up to hear from anybody.
+  // It writes for itself: nobody lets it in.
   await thief.cli('user', 'create', 'backdoor')
-  await logged(thief, 'no member could be asked')
+  await logged(thief, 'this node goes on in a new life')
   expect(await readFile(thief.log, 'utf8')).not.toContain('a member is connected')
   for (const node of [first, second]) {
     expect(await memberAt(node, 'thief')).toMatchObject({ state: 'evicted', connected: false })
