@@ -8,14 +8,13 @@ import type { Rows, TableName } from '../../src/journal/rows.ts'
 import { Sequencer } from '../../src/journal/sequencer.ts'
 import type { Clock } from '../../src/runtime/clock.ts'
 import { INGEST_BATCH_BLOCKS_MAX } from '../limits.ts'
+import { deleteRange } from './snapshots/slices.ts'
 import type { StoredFeeds } from './stored-feeds.ts'
 
 /** Where the tables are told anew, beside those in use. */
 const SHADOW = 'retold/'
 /** All that the sequencer makes of the entries. */
 const MADE: readonly string[] = ['feed/', 'state-hash/', 't/']
-/** Deleted together: bounds the memory of clearing away. */
-const CLEARED_MAX = 1_000
 
 export interface RetellingParts {
   readonly store: KeyValue
@@ -49,7 +48,7 @@ export class Retelling {
 
   /** Nothing is left of an earlier attempt. */
   async begin(): Promise<void> {
-    await clear(this.#parts.store)
+    await deleteRange(this.#parts.store, all(SHADOW))
     await this.#sequencer.open()
   }
 
@@ -102,7 +101,7 @@ export class Retelling {
 
   async end(): Promise<void> {
     await this.#sequencer.close()
-    await clear(this.#parts.store)
+    await deleteRange(this.#parts.store, all(SHADOW))
   }
 }
 
@@ -126,17 +125,6 @@ class Prefixed implements KeyValue {
   write(batch: readonly Write[]): Promise<void> {
     return this.#store.write(batch.map((one) => ({ ...one, key: SHADOW + one.key })))
   }
-}
-
-async function clear(store: KeyValue): Promise<void> {
-  let batch: Write[] = []
-  for await (const [key] of store.range(all(SHADOW))) {
-    batch.push({ type: 'del', key })
-    if (batch.length < CLEARED_MAX) continue
-    await store.write(batch)
-    batch = []
-  }
-  if (batch.length > 0) await store.write(batch)
 }
 
 function all(prefix: string): KeyRange {

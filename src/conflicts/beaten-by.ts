@@ -1,5 +1,6 @@
 import { entitiesOf } from '../journal/authority/entities.ts'
 import { findIn } from '../journal/authority/history.ts'
+import { entityOf } from '../journal/authority/rights.ts'
 import type { Readable } from '../journal/effective.ts'
 import { claimKey } from '../journal/names.ts'
 import { claimingOp } from '../journal/register.ts'
@@ -34,7 +35,7 @@ export function beatenBy(tables: Readable, loss: Loss): Deed | null {
 }
 
 function addRights(seen: Set<string>, op: HistoryOp | undefined): void {
-  for (const { right } of op?.needs.flat() ?? []) seen.add(right.slice(0, right.lastIndexOf('#')))
+  for (const { right } of op?.needs.flat() ?? []) seen.add(entityOf(right))
 }
 
 /** The holder of a name has it by the op that made it, or by its last renaming. */

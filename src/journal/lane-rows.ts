@@ -1,7 +1,7 @@
 import type { KeyRange, KeyValue, Write } from './key-value.ts'
-import { familyOf, type Lane } from './op.ts'
+import { familyOf, type Lane, monthOfLane } from './op.ts'
 import type { TableName } from './rows.ts'
-import { familyOfRow, rowHash } from './table-store.ts'
+import { familyOfRow, HASH_MODULUS, hexadecimal, levelKey, rowHash } from './table-store.ts'
 
 /** A table's row as it stands in the store. */
 export interface RawRow {
@@ -14,7 +14,7 @@ const TABLES: KeyRange = { gte: 't/', lt: 't0' }
 
 /** Where the row stands in the store: all that sorts lane rows. */
 export function rowKey({ table, key }: Pick<RawRow, 'table' | 'key'>): string {
-  return `t/${table}/${key}`
+  return levelKey(table, key)
 }
 
 export function putRow(row: RawRow): Write {
@@ -25,11 +25,7 @@ export function putRow(row: RawRow): Write {
 export function belongsTo(lane: Lane, table: TableName, key: string): boolean {
   const family = familyOf(lane)
   if (familyOfRow(table, key) !== family) return false
-  return family !== 'trail' || key.startsWith(`${monthOf(lane)}\u0000`)
-}
-
-function monthOf(lane: Lane): string {
-  return lane.split('/')[2] as string
+  return family !== 'trail' || key.startsWith(`${monthOfLane(lane)}\u0000`)
 }
 
 /**
@@ -39,7 +35,7 @@ function monthOf(lane: Lane): string {
 export function laneRows(store: Pick<KeyValue, 'range'>, lane: Lane): AsyncIterable<RawRow> {
   if (familyOf(lane) !== 'trail') return pick([store.range(TABLES)], lane)
   const months = (['events', 'pulls'] as const).map((table) => {
-    const month = rowKey({ table, key: monthOf(lane) })
+    const month = rowKey({ table, key: monthOfLane(lane) ?? '' })
     return store.range({ gte: `${month}\u0000`, lt: `${month}\u0001` })
   })
   return pick(months, lane)
@@ -59,14 +55,12 @@ async function* pick(
   }
 }
 
-const SUM_MODULUS = 1n << 256n
-
 /** The sum of rows' hashes, as the tables keep it for each family: the order of rows leaves no trace. */
 export class RowsSum {
   #sum = 0n
 
   add({ table, key, bytes }: RawRow): void {
-    this.#sum = (this.#sum + rowHash(table, key, bytes)) % SUM_MODULUS
+    this.#sum = (this.#sum + rowHash(table, key, bytes)) % HASH_MODULUS
   }
 
   get value(): bigint {
@@ -75,11 +69,11 @@ export class RowsSum {
 
   /** What is left of a sum without these rows. @param hash 64 hexadecimal digits */
   takenFrom(hash: string): bigint {
-    return (BigInt(`0x${hash}`) - this.#sum + SUM_MODULUS) % SUM_MODULUS
+    return (BigInt(`0x${hash}`) - this.#sum + HASH_MODULUS) % HASH_MODULUS
   }
 
   /** 64 hexadecimal digits. */
   get hex(): string {
-    return this.#sum.toString(16).padStart(64, '0')
+    return hexadecimal(this.#sum)
   }
 }

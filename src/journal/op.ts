@@ -29,6 +29,11 @@ export function tenantOf(lane: Lane): string | undefined {
   return lane.split('/')[1]
 }
 
+/** The month of a trail lane, such as 2026-11; undefined for any other. */
+export function monthOfLane(lane: Lane): string | undefined {
+  return lane.split('/')[2]
+}
+
 /** The lane of a month's trail. @param time milliseconds since 1970 */
 export function trailLane(tenant: string, time: number): Lane {
   return `trail/${tenant}/${new Date(time).toISOString().slice(0, 7)}` as Lane
@@ -153,4 +158,14 @@ export function hasSeen(op: Pick<Op, 'dot' | 'past'>, dot: Dot): boolean {
 export function byDepthThenId(a: { depth: number; id: OpId }, b: { depth: number; id: OpId }): number {
   if (a.depth !== b.depth) return a.depth - b.depth
   return a.id < b.id ? -1 : a.id > b.id ? 1 : 0
+}
+
+/** The ops of an entry as the reducer sees them. @param past the whole frontier its author had applied before it */
+export function opsOf(entry: Entry, past: Frontier): Op[] {
+  const feed = feedOf(entry)
+  const { seq, depth, time, author, cluster } = entry
+  return entry.ops.map((one, index) => {
+    const dot = { feed, seq, index }
+    return { ...one, id: opId(dot), dot, depth, time, past, author, cluster }
+  })
 }

@@ -1,8 +1,8 @@
 import { type Dependent, isRight, reviewDependents } from './authority/review.ts'
-import { type Disputed, disputed, opsOf, Rebuilding } from './content/rebuild.ts'
+import { type Disputed, disputed, Rebuilding } from './content/rebuild.ts'
 import { redecide } from './content/retract.ts'
 import type { Archive } from './feed-log.ts'
-import { type FeedId, type Frontier, familyOf, type Lane, type Op, parseFeedId } from './op.ts'
+import { type FeedId, type Frontier, familyOf, type Lane, type Op, opsOf, parseFeedId } from './op.ts'
 import { type Progress, replay } from './replay.ts'
 import type { Draft, TableStore } from './table-store.ts'
 

@@ -18,7 +18,7 @@ import {
   type Lane,
   type LaneFamily,
   type NewOp,
-  opId,
+  opsOf,
   parseFeedId,
 } from './op.ts'
 import { reduce } from './reduce.ts'
@@ -281,7 +281,7 @@ export class Sequencer {
       )
       if (entry.seq !== before.seq + 1 || !seenHere) break
       const past = { ...before.seen, ...entry.seen }
-      applyEntry(draft, entry, past, known)
+      for (const op of opsOf(entry, past)) reduce(draft, op, known)
       if (entry.lane === AUTHORITY) known[feed] = entry.seq
       states.set(feed, { seq: entry.seq, depth: entry.depth, seen: past })
       applied.push(entry)
@@ -333,16 +333,6 @@ export class Sequencer {
   #depthOf(past: Frontier): number {
     return Object.keys(past).reduce((depth, feed) => Math.max(depth, this.feed(feed).depth), 0)
   }
-}
-
-/** Applies a whole entry to the draft, op by op. */
-function applyEntry(draft: Draft, entry: Entry, past: Frontier, known: Frontier): void {
-  const feed = feedOf(entry)
-  const { seq, depth, time, author, cluster } = entry
-  entry.ops.forEach((one, index) => {
-    const dot = { feed, seq, index }
-    reduce(draft, { ...one, id: opId(dot), dot, depth, time, past, author, cluster }, known)
-  })
 }
 
 /** What an author has seen stays seen, also where a fork made everybody take it back. */

@@ -8,7 +8,7 @@ import type { Rows, TableName } from './rows.ts'
 
 /** Rows kept decoded; at about 1 KiB each this bounds the cache to some 50 MB. */
 const CACHED_ROWS_MAX = 50_000
-const HASH_MODULUS = 1n << 256n
+export const HASH_MODULUS = 1n << 256n
 /** Followed by the family. */
 const HASH_KEY = 'state-hash/'
 const FAMILIES: readonly LaneFamily[] = ['authority', 'catalog', 'verdicts', 'trail']
@@ -52,7 +52,8 @@ interface Cached {
   readonly hash?: bigint
 }
 
-function levelKey(table: TableName, key: string): string {
+/** Where a table's row stands in the store. */
+export function levelKey(table: TableName, key: string): string {
   return `t/${table}/${key}`
 }
 
@@ -165,7 +166,8 @@ export class TableStore implements Tables {
   }
 }
 
-function hexadecimal(hash: bigint): string {
+/** 64 digits. */
+export function hexadecimal(hash: bigint): string {
   return hash.toString(16).padStart(64, '0')
 }
 

@@ -20,7 +20,7 @@ import {
   stageRow,
   takesSomething,
 } from './stages.ts'
-import { displacement, judge, standing, working } from './verdict.ts'
+import { judge, judgeNow, standing, working } from './verdict.ts'
 
 const UNDECIDED: Refused = { reason: 'powerless', beatenBy: null }
 
@@ -35,6 +35,7 @@ export function applyAuthority(draft: Draft, op: Op, known: Frontier): Refused |
   const entities = entitiesOf(op)
   const needs = needsOf(draft, op)
   const taken = takenBy(op)
+  const rank = rankOf(draft, needs, op)
   const record = (entity: string): HistoryOp => ({
     id: op.id,
     dot: op.dot,
@@ -46,7 +47,7 @@ export function applyAuthority(draft: Draft, op: Op, known: Frontier): Refused |
     body: op.body,
     past: taken === undefined ? restricted(draft, entity, op.past) : op.past,
     needs,
-    rank: rankOf(draft, needs, op),
+    rank,
     // Undecided counts as nobody's: that it counts is news to whoever rests on it.
     refused: UNDECIDED,
   })
@@ -74,18 +75,17 @@ export function noteFormless(draft: Draft, op: Op): void {
 }
 
 function settle(draft: Draft, op: HistoryOp, entities: readonly string[], known: Frontier): void {
-  const at = standing(draft)
   const stage = stageOf(op)
   if (stage && takesSomething(draft, op)) {
     const last = comesLast(draft, stage, op)
     enlist(draft, stage, entities[0] as string, op)
     if (!last) return restage(draft, stage, 'grown')
-    const refused = judge(at, op) ?? (stage === 'cluster' ? spared(draft, op) : null)
+    const refused = judge(standing(draft), op) ?? (stage === 'cluster' ? spared(draft, op) : null)
     decide(draft, entities, op.id, refused)
     if (!refused) reviewUnlessSeen(draft, op, known)
     return
   }
-  decide(draft, entities, op.id, judge(at, op) ?? displacement(draft, op, (other) => other.refused === null))
+  decide(draft, entities, op.id, judgeNow(draft, op))
   displaceRivals(draft, op)
   for (const right of givenBy(op)) entitle(draft, right)
 }
@@ -128,17 +128,22 @@ function entitle(draft: Draft, right: Right): void {
   restage(draft, stage, 'changed')
 }
 
+/** Puts down whether an op counts, and makes the rows of what it is about anew where that is news. */
+function amend(draft: Draft, op: HistoryOp, refused: Refused | null): boolean {
+  const entities = entitiesOf(op)
+  if (!decide(draft, entities, op.id, refused)) return false
+  for (const entity of entities) refresh(draft, entity)
+  return true
+}
+
 /** Two admissions by one invite: the first has it, whichever came first here. */
 function displaceRivals(draft: Draft, op: HistoryOp): void {
   const body = bodyOf(op, 'node.admitted')
   if (!body || body.invite === null) return
-  const at = standing(draft)
   for (const other of historyOf(draft, entitiesOf(op)[1] as string)) {
     const rival = bodyOf(other, 'node.admitted')
     if (!rival || other.id === op.id) continue
-    const refused = judge(at, other) ?? displacement(draft, other, (one) => one.refused === null)
-    if (!decide(draft, entitiesOf(other), other.id, refused)) continue
-    for (const entity of entitiesOf(other)) refresh(draft, entity)
+    if (!amend(draft, other, judgeNow(draft, other))) continue
     restage(draft, 'cluster', 'changed')
     for (const right of givenBy(other)) review(draft, right)
   }
@@ -158,10 +163,7 @@ export function restage(draft: Draft, stage: Stage, occasion: Occasion): void {
   let spared = 0
   for (const [op, refused] of verdicts) {
     if (refused?.reason === 'last-admin') spared += 1
-    if (refused === op.refused) continue
-    const entities = entitiesOf(op)
-    if (!decide(draft, entities, op.id, refused)) continue
-    for (const entity of entities) refresh(draft, entity)
+    if (refused === op.refused || !amend(draft, op, refused)) continue
     const right = takenBy(op)
     if (right) review(draft, right)
   }
@@ -173,10 +175,8 @@ export function restage(draft: Draft, stage: Stage, occasion: Occasion): void {
 export function review(draft: Draft, right: Right): void {
   if (draft.get('dependents', right)) draft.put('reviews', right, { after: '' })
   if (right.endsWith('#member'))
-    draft.put('reviews', `content-of:${right.slice('node:'.length, -MEMBER)}`, { after: '' })
+    draft.put('reviews', `content-of:${entityOf(right).slice('node:'.length)}`, { after: '' })
 }
-
-const MEMBER = '#member'.length
 
 /** Nothing that is here can rest on what a revocation takes if its author had seen all of it. */
 function reviewUnlessSeen(draft: Draft, op: HistoryOp, known: Frontier): void {

@@ -1,5 +1,5 @@
 import type { KindName } from '../kinds.ts'
-import { hasSeen, type Op, tenantOf } from '../op.ts'
+import { hasSeen, type Op, parseFeedId, tenantOf } from '../op.ts'
 import type { HistoryOp, Need, NodeRole, Right, Support } from '../rows.ts'
 import { bodyOf } from './bodies.ts'
 import { inviteEntity } from './entities.ts'
@@ -26,8 +26,6 @@ const OWN: ReadonlySet<string> = new Set<KindName>([
   'quota.moved',
   'cluster.recovered',
 ])
-const FOUNDING: ReadonlySet<string> = new Set<KindName>(['cluster.founded'])
-
 /** What a node was admitted as. */
 export interface Terms {
   readonly role: NodeRole
@@ -83,7 +81,7 @@ function inviteOf(
  * fulfilled. None at all for what founds the cluster.
  */
 export function needsOf(tables: Readable, op: Op): readonly Need[] {
-  if (FOUNDING.has(op.kind)) return []
+  if (op.kind === 'cluster.founded') return []
   const admission = bodyOf(op, 'node.admitted')
   if (admission?.invite === null) return []
   const needs: Need[] = [membership(tables, op)]
@@ -118,16 +116,12 @@ function membership(tables: Readable, op: Op): Need {
 /** Whether a node of those terms may write the op. */
 export function allows({ role, scope }: Terms, op: Pick<Op, 'kind' | 'actor' | 'dot'>): boolean {
   if (PRESENCE.has(op.kind) || role === 'readonly') return PRESENCE.has(op.kind)
-  const tenant = tenantOf(laneOf(op))
+  const tenant = tenantOf(parseFeedId(op.dot.feed).lane)
   if (tenant !== undefined) return scope === null || scope.includes(tenant)
   if (op.kind === 'quota.moved') return true
   if (role === 'edge') return false
   if (op.actor === NODE) return role === 'anchor' || op.kind === 'cluster.recovered'
   return scope === null || scope.includes('system')
-}
-
-function laneOf({ dot }: Pick<Op, 'dot'>) {
-  return dot.feed.slice(0, dot.feed.lastIndexOf('@')) as Parameters<typeof tenantOf>[0]
 }
 
 /** What a user must be to do it: administrator, or of the project, or the one it is about. */

@@ -5,7 +5,7 @@ import { entitiesOf } from './entities.ts'
 import { decideAll, historyOf } from './history.ts'
 import { givenBy } from './rights.ts'
 import { type Stage, stageOf, takesSomething } from './stages.ts'
-import { displacement, judge, standing } from './verdict.ts'
+import { judgeNow } from './verdict.ts'
 
 /** An op that rests on a right, as the table of dependents has it. */
 export interface Dependent {
@@ -18,7 +18,6 @@ export interface Dependent {
  * anew, and whoever rests on that in turn is put down for a review of its own.
  */
 export function reviewDependents(draft: Draft, dependents: readonly Dependent[]): void {
-  const at = standing(draft)
   const stages = new Set<Stage>()
   const byEntity = Map.groupBy(dependents, ({ entities }) => entities[0] as string)
   for (const [entity, group] of byEntity) {
@@ -29,7 +28,7 @@ export function reviewDependents(draft: Draft, dependents: readonly Dependent[])
       const stage = stageOf(op)
       // Those of the cluster's own stage were decided with the revocation that called for this review.
       if (!stage || !takesSomething(draft, op)) {
-        verdicts.set(op.id, judge(at, op) ?? displacement(draft, op, (other) => other.refused === null))
+        verdicts.set(op.id, judgeNow(draft, op))
       } else if (stage !== 'cluster') stages.add(stage)
     }
     const news = decideAll(draft, entity, verdicts)

@@ -116,13 +116,23 @@ export function sparesLast(at: Working, op: HistoryOp): Refused | null {
  * senior; where all wait for each other, for those it had seen alone.
  */
 function inOrder(members: readonly HistoryOp[]): HistoryOp[] {
-  const waiting = [...members].sort(bySeniority)
+  const left = [...members].sort(bySeniority)
+  const waits = left.map((op) => ({
+    op,
+    all: left.filter((other) => mattersTo(op, other)).length,
+    seen: left.filter((other) => hasSeen(op, other.dot)).length,
+  }))
   const order: HistoryOp[] = []
-  while (waiting.length > 0) {
-    const free = waiting.findIndex((op) => !waiting.some((other) => other !== op && mattersTo(op, other)))
-    const next =
-      free >= 0 ? free : waiting.findIndex((op) => !waiting.some((other) => hasSeen(op, other.dot)))
-    order.push(...waiting.splice(next, 1))
+  while (waits.length > 0) {
+    const free = waits.findIndex(({ all }) => all === 0)
+    const at = free >= 0 ? free : waits.findIndex(({ seen }) => seen === 0)
+    const [next] = waits.splice(at, 1)
+    if (!next) return order
+    order.push(next.op)
+    for (const one of waits) {
+      if (mattersTo(one.op, next.op)) one.all -= 1
+      if (hasSeen(one.op, next.op.dot)) one.seen -= 1
+    }
   }
   return order
 }
@@ -142,15 +152,17 @@ function settledOf(members: readonly HistoryOp[]): number {
     newest.set(dot.feed, Math.max(newest.get(dot.feed) ?? 0, dot.seq))
     return new Map(newest)
   })
+  // Of each feed, how much all that come later had seen.
+  const least = new Map<string, number>()
   for (let cut = members.length - 1; cut > 0; cut--) {
-    const before = prefixes[cut - 1] as Map<string, number>
-    const later = members.slice(cut)
-    const depth = (members[cut - 1] as HistoryOp).depth
-    if (depth === (members[cut] as HistoryOp).depth) continue
-    const sawAll = later.every((op) =>
-      [...before].every(([feed, seq]) => feed === op.dot.feed || reaches(op.past, { feed, seq })),
-    )
-    if (sawAll) return cut
+    const [before, op] = [members[cut - 1], members[cut]] as [HistoryOp, HistoryOp]
+    for (const feed of newest.keys()) {
+      if (feed === op.dot.feed) continue
+      least.set(feed, Math.min(least.get(feed) ?? Number.POSITIVE_INFINITY, op.past[feed] ?? 0))
+    }
+    if (before.depth === op.depth) continue
+    const prefix = [...(prefixes[cut - 1] ?? [])]
+    if (prefix.every(([feed, seq]) => seq <= (least.get(feed) ?? Number.POSITIVE_INFINITY))) return cut
   }
   return 0
 }

@@ -23,6 +23,11 @@ export function standing(tables: Readable): Standing {
   return { tables, isCounting: (op) => op.refused === null, refusalOf: (op) => op.refused }
 }
 
+/** Why an op that no stage decides does not count, as the histories have it. */
+export function judgeNow(tables: Readable, op: HistoryOp): Refused | null {
+  return judge(standing(tables), op) ?? displacement(tables, op, (other) => other.refused === null)
+}
+
 /** Which revocations count is being worked out: grants count as follows from those found so far. */
 export interface Working extends Standing {
   /** Reckons with a revocation from here on, or no longer. */

@@ -1,5 +1,5 @@
 import type { Base } from '../feed-log.ts'
-import { type Entry, type Frontier, feedOf, type Op, opId } from '../op.ts'
+import { type Op, opsOf } from '../op.ts'
 import { reduce } from '../reduce.ts'
 import type { Past } from '../replay.ts'
 import type { IneffectiveRow, TableName, TagRow } from '../rows.ts'
@@ -17,16 +17,6 @@ const OF_REPOSITORY = [
   'referrers',
   'disputes',
 ] as const
-
-/** The ops of an entry as the reducer sees them. */
-export function opsOf(entry: Entry, past: Frontier): Op[] {
-  const feed = feedOf(entry)
-  const { seq, depth, time, author, cluster } = entry
-  return entry.ops.map((one, index) => {
-    const dot = { feed, seq, index }
-    return { ...one, id: opId(dot), dot, depth, time, past, author, cluster }
-  })
-}
 
 /** Where an op of the catalog belongs: `<project id>/<path>`; undefined for one without form. */
 export function repositoryOf(op: Op): string | undefined {

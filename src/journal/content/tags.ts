@@ -1,5 +1,5 @@
 import type { Readable } from '../authority/history.ts'
-import { byDepthThenId, type Dot, hasSeen, type Op, reaches } from '../op.ts'
+import { byDepthThenId, type Dot, hasSeen, type Op, parseFeedId, reaches } from '../op.ts'
 import { assign, erase } from '../register.ts'
 import type { ImmutabilityRule, Register, TagOp, TagRow } from '../rows.ts'
 
@@ -49,7 +49,7 @@ function written(
 
 /** A value from before the project had rules. */
 function asOp({ id, dot, depth, actor, time, value }: Register<string>[number]): TagOp {
-  const author = dot.feed.slice(dot.feed.lastIndexOf('@') + 1).split('.')[0] as string
+  const { author } = parseFeedId(dot.feed)
   return { id, dot, depth, actor, time, author, value, saw: [], sawRules: [] }
 }
 

@@ -1,11 +1,11 @@
-import { type Op, parseFeedId } from '../op.ts'
+import { monthOfLane, type Op, parseFeedId } from '../op.ts'
 import { inRepository } from '../rows.ts'
 
 const TIME_DIGITS = 16
 
-/** The month of a trail lane. */
+/** The month of a trail lane's op. */
 export function monthOf({ dot }: Pick<Op, 'dot'>): string {
-  return parseFeedId(dot.feed).lane.split('/')[2] ?? ''
+  return monthOfLane(parseFeedId(dot.feed).lane) ?? ''
 }
 
 /** Sorts by month and time. */
