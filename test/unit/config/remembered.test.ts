@@ -28,7 +28,24 @@ test('a node goes by the name and site it was made with, until it is told anothe
   expect(shown?.origin).toMatchObject({ from: 'file', file: join(dataDir, 'node.json') })
 })
 
-test('a damaged note is no reason not to start', async () => {
-  await writeFile(join(dataDir, 'node.json'), '{')
-  expect(load().config.node.site).toBe('default')
-})
+for (const [what, text, wrong] of [
+  ['cut off', '{"name":"hq-1","si', 'it is not JSON'],
+  ['empty', '', 'it is empty'],
+  ['of another form', '["hq-1"]', 'it does not hold the name and the site'],
+  ['half there', '{"name":"hq-1"}', 'it does not hold the name and the site'],
+  ['nothing', 'null', 'it does not hold the name and the site'],
+] as const) {
+  test(`a note that is ${what} stops the start, with the file, what is wrong and what to do in one line`, async () => {
+    const file = join(dataDir, 'node.json')
+    await writeFile(file, text)
+    const fault = expect.objectContaining({
+      code: 'NODE_NOTE_DAMAGED',
+      message: expect.stringContaining(`${file} is damaged: ${wrong}`),
+      facts: expect.objectContaining({ advice: expect.stringContaining('restore it from a backup') }),
+    })
+    expect(() => load()).toThrow(fault)
+    // Who says both needs no note, and may write it anew.
+    const both = { 'node.name': 'hq-1', 'node.site': 'hq' }
+    expect(load(both).config.node).toEqual({ name: 'hq-1', site: 'hq' })
+  })
+}
