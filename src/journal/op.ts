@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 /**
  * Records live in lanes, each with its own feeds, replicated and pruned by itself: `authority` for who may do
@@ -94,7 +94,7 @@ export interface Dot {
 export type OpId = string
 
 export function opId(dot: Dot): OpId {
-  return createHash('sha256').update(`${dot.feed}\n${dot.seq}\n${dot.index}`).digest('base64url').slice(0, 22)
+  return hash('sha256', `${dot.feed}\n${dot.seq}\n${dot.index}`, 'base64url').slice(0, 22)
 }
 
 /** What a door asks to be recorded. */

@@ -1,13 +1,13 @@
 /**
- * `npm run sim:anomalies -- --variants N [--only 7] [--seed S] [--path P]`: lives through N random variants of each
- * of the 24 anomalies (0: of all at once), and prints what replays the first that breaks its promise.
+ * `npm run sim:anomalies -- --variants N [--only 7] [--seed S] [--path P] [--workers 2] [--fresh]`: lives through N
+ * random variants of each of the 24 anomalies (0: of all at once), goes on where an earlier run of the same sources
+ * was cut short, and prints what replays the first that breaks its promise.
  */
+import { once } from 'node:events'
 import { parseArgs } from 'node:util'
-import fc from 'fast-check'
-import { allAtOnce, anomalies, titleOf } from './anomalies.ts'
-
-/** Between two words about how far it has come. */
-const CHUNK = 500
+import { Worker } from 'node:worker_threads'
+import { allAtOnce, anomalies, type Named, titleOf } from './anomalies.ts'
+import { CHUNK, type Chunk, type Lived, liveThrough, Memory } from './chunks.ts'
 
 const { values } = parseArgs({
   options: {
@@ -15,49 +15,93 @@ const { values } = parseArgs({
     only: { type: 'string' },
     seed: { type: 'string', default: '1' },
     path: { type: 'string' },
+    workers: { type: 'string', default: '1' },
+    fresh: { type: 'boolean', default: false },
   },
 })
 const variants = Number(values.variants)
+const crew = Number(values.workers)
+const seed = Number(values.seed)
 const chosen = [allAtOnce, ...anomalies].filter(
   ({ number }) => values.only === undefined || number === Number(values.only),
 )
-if (chosen.length === 0 || !Number.isInteger(variants) || variants < 1) {
-  process.stderr.write('usage: sim:anomalies [--variants N] [--only 0-24] [--seed S] [--path P]\n')
+if (chosen.length === 0 || ![variants, crew].every((n) => Number.isInteger(n) && n > 0)) {
+  process.stderr.write(
+    'usage: sim:anomalies [--variants N] [--only 0-24] [--seed S] [--path P] [--workers N] [--fresh]\n',
+  )
   process.exit(2)
 }
+process.exitCode = values.path === undefined ? await liveAll() : await replay(values.path)
 
-const say = (text: string) => process.stderr.write(process.stderr.isTTY ? `\r\u001b[K${text}` : '')
-let broken = 0
-for (const anomaly of chosen) {
-  const began = performance.now()
-  let done = 0
-  let failure: fc.RunDetails<unknown> | undefined
-  let seed = Number(values.seed)
-  while (done < variants && !failure) {
-    const numRuns = values.path === undefined ? Math.min(CHUNK, variants - done) : variants
-    const result = await fc.check(anomaly.property(), {
-      seed,
-      numRuns,
-      ...(values.path !== undefined && { path: values.path }),
-    })
-    if (result.failed) failure = result
-    done += result.numRuns
-    if (!result.failed) seed++
-    const perSecond = Math.round((done * 1000) / (performance.now() - began))
-    say(`${titleOf(anomaly)} ${done}/${variants}, ${perSecond}/s`)
-    if (values.path !== undefined) break
-  }
-  const seconds = ((performance.now() - began) / 1000).toFixed(1)
-  say('')
-  process.stdout.write(
-    `${failure ? 'BROKEN' : 'holds '} ${titleOf(anomaly)}: ${done} variants, ${seconds} s\n`,
-  )
-  if (!failure) continue
-  broken++
-  process.stdout.write(
-    `  npm run sim:anomalies -- --only ${anomaly.number} --seed ${failure.seed} --path ${failure.counterexamplePath}\n`,
-  )
-  process.stdout.write(`  ${failure.errorInstance instanceof Error ? failure.errorInstance.message : ''}\n`)
-  process.stdout.write(`  ${JSON.stringify(failure.counterexample)}\n`)
+async function replay(path: string): Promise<number> {
+  const [{ number: anomaly } = allAtOnce] = chosen
+  const lived = await liveThrough({ anomaly, seed, variants: CHUNK, path })
+  report(titleOf(chosen[0] as Named), [lived])
+  return lived.broken ? 1 : 0
 }
-process.exitCode = broken === 0 ? 0 : 1
+
+async function liveAll(): Promise<number> {
+  const memory = new Memory(values.fresh)
+  const hands = Array.from({ length: crew }, () => new Worker(new URL('./worker.ts', import.meta.url)))
+  const began = performance.now()
+  let livedNow = 0
+  let broken = 0
+  for (const anomaly of chosen) {
+    const chunks = chunksOf(anomaly)
+    const lived = chunks.flatMap((chunk) => {
+      const seconds = memory.of(chunk)
+      return seconds === undefined ? [] : [{ chunk, seconds } as Lived]
+    })
+    const left = chunks.filter((chunk) => memory.of(chunk) === undefined)
+    let isBroken = false
+    const work = hands.map(async (hand) => {
+      for (let chunk = left.shift(); chunk && !isBroken; chunk = left.shift()) {
+        hand.postMessage(chunk)
+        const [one] = (await once(hand, 'message')) as [Lived]
+        lived.push(one)
+        livedNow += chunk.variants
+        if (one.broken) isBroken = true
+        else memory.add(one)
+        progress(anomaly, lived, livedNow / ((performance.now() - began) / 1000))
+      }
+    })
+    await Promise.all(work)
+    report(titleOf(anomaly), lived)
+    if (isBroken) broken++
+  }
+  await Promise.all(hands.map((hand) => hand.terminate()))
+  return broken === 0 ? 0 : 1
+}
+
+function chunksOf({ number: anomaly }: Named): Chunk[] {
+  return Array.from({ length: Math.ceil(variants / CHUNK) }, (_, at) => ({
+    anomaly,
+    seed: seed + at,
+    variants: Math.min(CHUNK, variants - at * CHUNK),
+  }))
+}
+
+function progress(anomaly: Named, lived: readonly Lived[], perSecond: number): void {
+  if (!process.stderr.isTTY) return
+  const text = `${titleOf(anomaly)} ${sum(lived)}/${variants}, ${Math.round(perSecond)}/s`
+  process.stderr.write(`\r\u001b[K${text}`)
+}
+
+function sum(lived: readonly Lived[]): number {
+  return lived.reduce((all, { chunk }) => all + chunk.variants, 0)
+}
+
+function report(title: string, lived: readonly Lived[]): void {
+  if (process.stderr.isTTY) process.stderr.write('\r\u001b[K')
+  const seconds = lived.reduce((all, one) => all + one.seconds, 0).toFixed(1)
+  const found = lived.find(({ broken }) => broken)
+  process.stdout.write(
+    `${found ? 'BROKEN' : 'holds '} ${title}: ${sum(lived)} variants, ${seconds} s of one core\n`,
+  )
+  if (!found?.broken) return
+  const { chunk, broken } = found
+  process.stdout.write(
+    `  npm run sim:anomalies -- --only ${chunk.anomaly} --seed ${chunk.seed} --path ${broken.path}\n`,
+  )
+  process.stdout.write(`  ${broken.why}\n  ${broken.variant}\n`)
+}

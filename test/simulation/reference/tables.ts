@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { encode } from 'cborg'
 import { familyOf, type Op, parseFeedId } from '../../../src/journal/op.ts'
 import type { IneffectiveRow, Rows, TableName } from '../../../src/journal/rows.ts'
@@ -31,8 +31,8 @@ export class ReferenceTables {
     let sum = 0n
     for (const [table, rows] of this.rows) {
       for (const [key, row] of rows) {
-        const hash = createHash('sha256').update(`${table}\n${key}\n`).update(encode(row)).digest('hex')
-        sum += BigInt(`0x${hash}`)
+        const text = Buffer.concat([Buffer.from(`${table}\n${key}\n`), encode(row)])
+        sum += BigInt(`0x${hash('sha256', text, 'hex')}`)
       }
     }
     return (sum % (1n << 256n)).toString(16).padStart(64, '0')
