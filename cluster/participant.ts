@@ -130,6 +130,7 @@ export class ClusterNode implements Participant {
       network,
       roster,
       onCompared: (listener) => this.#replication.onCompared(listener),
+      snapshots: this.#replication,
       putOut: (node, reason) =>
         this.#acts.evict(node, { compromised: true, acceptUntil: 'now', reason }, ITSELF),
       random,
@@ -260,6 +261,7 @@ export class ClusterNode implements Participant {
       connected: this.#host.connected().length,
       forked: [...new Set(forks.map(({ feed }) => nameOf(parseFeedId(feed).author)))],
       writable,
+      unstraightened: this.#forkWarden.failure?.message,
       laggingMs: this.#lag.ms,
       lagMsMax: LAG_MS_MAX,
     })

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { parseFeedId } from '../../src/journal/op.ts'
+import { Fault, isFault } from '../../src/errors.ts'
+import { AUTHORITY, type Lane, parseFeedId } from '../../src/journal/op.ts'
 import type { Logger } from '../../src/runtime/logger.ts'
 import type { Random } from '../../src/runtime/random.ts'
 import type { Startable } from '../../src/runtime/startable.ts'
@@ -28,6 +29,15 @@ export interface ForkWardenParts {
   readonly network: Network
   readonly roster: Roster
   readonly onCompared: (listener: (peer: NodeId, there: Heads | undefined) => void) => () => void
+  /** Lanes as snapshots have them; undefined: they are had by their logs alone, and nothing is let go. */
+  readonly snapshots?:
+    | {
+        /** Has the bytes here that stand for what was let go. @throws Fault where no member has them either */
+        fetchBases(signal: AbortSignal): Promise<void>
+        /** Puts a snapshot that members vouch for in the place of the lane, where one goes further. */
+        take(lane: Lane, signal: AbortSignal): Promise<boolean>
+      }
+    | undefined
   /** Writes that the node is out, as compromised, and accepts of it what this node holds. */
   readonly putOut: (node: NodeId, reason: string) => Promise<void>
   readonly random: Random
@@ -47,6 +57,9 @@ export class ForkWarden implements Startable {
   readonly #telling = new Set<NodeId>()
   readonly #tasks = new Set<Promise<void>>()
   #straightening: Promise<void> = Promise.resolve()
+  /** Why the last attempt to take back what lies behind a fork failed. */
+  #failure: Fault | undefined
+  #retrying = false
   #stopping = new AbortController()
   #stops: (() => void)[] = []
 
@@ -61,6 +74,8 @@ export class ForkWarden implements Startable {
     this.#stops = [
       journal.quarantine.onFork((fork) => this.#found(fork)),
       onCompared((peer, there) => {
+        this.#again()
+        this.#follow(peer, there)
         this.#doubt(peer, there)
         this.#run(() => this.#tell(peer))
       }),
@@ -79,13 +94,67 @@ export class ForkWarden implements Startable {
     const { network, log } = this.#parts
     for (const peer of network.connected()) this.#run(() => this.#tell(peer))
     this.#straightening = this.#straightening
-      .then(() => this.#parts.journal.quarantine.straighten())
+      .then(() => this.#straighten())
       .catch((error: unknown) => {
         const words =
-          'what lies behind a fork cannot be taken back here: this node stays apart from the others'
+          'what lies behind a fork could not be taken back here: this node stays apart from the others until it is'
         log.error({ feed: fork.feed, seq: fork.seq, error }, words)
       })
     this.#run(() => this.#putOut(fork))
+  }
+
+  /** Why what lies behind a fork is still here; undefined where nothing is. */
+  get failure(): Fault | undefined {
+    return this.#failure
+  }
+
+  async #straighten(): Promise<void> {
+    const { journal, snapshots } = this.#parts
+    try {
+      if (journal.quarantine.astray().length > 0) await snapshots?.fetchBases(this.#stopping.signal)
+      await journal.quarantine.straighten()
+      this.#failure = undefined
+    } catch (error) {
+      this.#failure = isFault(error) ? error : new Fault('RETELLING_FAILED', String(error), {}, error)
+      throw error
+    }
+  }
+
+  /** What it took may be here by now, or some member be in reach that has it. */
+  #again(): void {
+    if (this.#failure === undefined || this.#retrying) return
+    this.#retrying = true
+    this.#run(async () => {
+      try {
+        await this.#straighten()
+      } finally {
+        this.#retrying = false
+      }
+    })
+  }
+
+  /**
+   * Who has the proof and stands behind the fork all the same cannot take back more: a snapshot stands there for
+   * what came before. What it holds is then the history, for everybody.
+   */
+  #follow(peer: NodeId, there: Heads | undefined): void {
+    const { journal, snapshots } = this.#parts
+    if (!snapshots || this.#failure) return
+    const heads = journal.frontier()
+    const lanes = journal.quarantine
+      .forks()
+      .filter(({ feed, seq }) => {
+        const at = there?.get(feed)?.seq ?? 0
+        return at >= seq && at > (heads[feed] ?? 0) && this.#told.get(peer)?.has(`${feed} ${seq}`)
+      })
+      .map(({ feed }) => parseFeedId(feed).lane)
+      .filter((lane) => lane !== AUTHORITY)
+    for (const lane of new Set(lanes)) {
+      this.#run(async () => {
+        await snapshots.take(lane, this.#stopping.signal)
+        await journal.lanes.takeAside()
+      })
+    }
   }
 
   /** One anchor does it: the others see by then that it is done. */
@@ -109,8 +178,13 @@ export class ForkWarden implements Startable {
 
   /** Who stands behind a fork has lost the proof: it was restored to a disk from before. */
   #doubt(peer: NodeId, there: Heads | undefined): void {
-    for (const { feed, seq } of this.#parts.journal.quarantine.forks())
+    const { journal } = this.#parts
+    const { heads } = journal.position()
+    for (const { feed, seq } of journal.quarantine.forks()) {
+      // Where both stand behind a fork a snapshot has brought them there.
+      if (there?.get(feed)?.hash === heads.get(feed)?.hash) continue
       if ((there?.get(feed)?.seq ?? 0) >= seq) this.#told.get(peer)?.delete(`${feed} ${seq}`)
+    }
   }
 
   async #tell(peer: NodeId): Promise<void> {

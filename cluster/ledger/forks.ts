@@ -3,6 +3,7 @@ import type { KeyValue, Write } from '../../src/journal/key-value.ts'
 import { type FeedId, parseFeedId } from '../../src/journal/op.ts'
 import type { NodeId } from '../network/network.ts'
 import { FORKS, forkKey } from './layout.ts'
+import type { Floors } from './snapshots/floors.ts'
 
 /** Proof that an author signed two entries of one seq: a node restored from an old backup, or a liar. */
 export interface Fork {
@@ -21,11 +22,13 @@ export interface Fork {
 /** Feeds that go no further. One proof each is kept, of the earliest fork that is known. */
 export class Forks {
   readonly #store: KeyValue
+  readonly #floors: Pick<Floors, 'of'>
   readonly #forks = new Map<FeedId, Fork>()
   readonly #listeners = new Set<(fork: Fork) => void>()
 
-  constructor(store: KeyValue) {
+  constructor(store: KeyValue, floors: Pick<Floors, 'of'>) {
     this.#store = store
+    this.#floors = floors
   }
 
   async open(): Promise<void> {
@@ -39,9 +42,14 @@ export class Forks {
     return this.#forks.has(feed)
   }
 
-  /** The first number of the feed that counts nowhere; infinite while there is none. */
+  /**
+   * The first number of the feed that counts nowhere; infinite while there is none. What a snapshot stands for is
+   * taken apart no more: the history it holds stays as far as it goes, and what is cut begins behind it.
+   */
   at(feed: FeedId): number {
-    return this.#forks.get(feed)?.seq ?? Number.POSITIVE_INFINITY
+    const fork = this.#forks.get(feed)
+    if (!fork) return Number.POSITIVE_INFINITY
+    return Math.max(fork.seq, (this.#floors.of(parseFeedId(feed).lane)?.frontier[feed] ?? 0) + 1)
   }
 
   /** Whether any of the node's feeds is forked. */
@@ -61,7 +69,7 @@ export class Forks {
 
   /** An earlier fork of a feed takes the place of a later one. */
   async record(fork: Fork): Promise<void> {
-    if (fork.seq >= this.at(fork.feed)) return
+    if (fork.seq >= (this.#forks.get(fork.feed)?.seq ?? Number.POSITIVE_INFINITY)) return
     const write: Write = { type: 'put', key: forkKey(fork.feed), value: encode(fork) }
     await this.#store.write([write])
     this.#forks.set(fork.feed, fork)

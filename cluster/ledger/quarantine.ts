@@ -7,14 +7,12 @@ import type { BlockFormat } from './block-format.ts'
 import type { Fork, Forks } from './forks.ts'
 import { blockKey, encodeHeads, headKey, indexKey } from './layout.ts'
 import { Retelling, type RetellingParts } from './retelling.ts'
-import type { Floors } from './snapshots/floors.ts'
 
 export interface QuarantineParts extends Omit<RetellingParts, 'entryOf' | 'excused'> {
   readonly format: BlockFormat
   readonly sequencer: Sequencer
   readonly tables: Pick<Tables, 'get'>
   readonly forks: Forks
-  readonly floors: Floors
   /** The logs and tables have been changed behind everybody's back. */
   readonly onStraightened: (changes: readonly TableChange[]) => void
 }
@@ -57,39 +55,43 @@ export class Quarantine {
   astray(): FeedId[] {
     const frontier = this.#parts.sequencer.frontier()
     return this.forks()
-      .filter(({ feed, seq }) => (frontier[feed] ?? 0) >= seq)
       .map(({ feed }) => feed)
+      .filter((feed) => (frontier[feed] ?? 0) >= this.#parts.forks.at(feed))
   }
 
   /**
    * Takes everything back that lies behind a fork, so that all members hold the same, whichever branch reached
    * them first: the tables are told anew without it, and exchanged in one batch.
-   * @throws Fault RETELLING_IMPOSSIBLE where the older entries of a lane were let go
+   * @throws Fault SNAPSHOT_UNREACHABLE where the bytes that stand for older entries are not here,
+   * RETELLING_OVERTAKEN where more of them were let go meanwhile: it can be tried again
    */
   async straighten(): Promise<void> {
     const astray = this.astray()
     if (astray.length === 0) return
-    const { store, sequencer, format, forks, floors, onStraightened } = this.#parts
-    if (floors.all().size > 0)
-      throw new Fault('RETELLING_IMPOSSIBLE', 'the past cannot be told anew: older entries were let go', {
-        astray,
-      })
+    const { store, sequencer, format, forks, onStraightened } = this.#parts
     const retelling = new Retelling({
       ...this.#parts,
       entryOf: (block) => format.entryOf(block),
       excused: (feed) => forks.has(feed),
     })
-    await retelling.begin()
-    // Most of it beside everything else; what is written meanwhile in the writer's own turn.
-    await retelling.tell(this.#straight())
     let told: readonly TableChange[] = []
-    await sequencer.replace(async () => {
+    try {
+      await retelling.begin()
+      // Most of it beside everything else; what is written meanwhile in the writer's own turn.
       await retelling.tell(this.#straight())
-      const { writes, changes } = await retelling.difference()
-      await store.write([...writes, ...this.#cuts()])
-      told = changes
-    })
-    await retelling.end()
+      await sequencer.replace(async () => {
+        await retelling.tell(this.#straight())
+        if (!retelling.isCurrent)
+          throw new Fault('RETELLING_OVERTAKEN', 'older entries were let go while the past was told anew', {
+            astray,
+          })
+        const { writes, changes } = await retelling.difference()
+        await store.write([...writes, ...this.#cuts()])
+        told = changes
+      })
+    } finally {
+      await retelling.end()
+    }
     onStraightened(told)
   }
 
@@ -103,9 +105,10 @@ export class Quarantine {
 
   /** The blocks behind forks go from the logs. */
   #cuts(): Write[] {
-    const { feeds, sequencer } = this.#parts
+    const { feeds, sequencer, forks, format } = this.#parts
     const frontier = sequencer.frontier()
-    return this.forks().flatMap(({ feed, seq: from }) => {
+    return this.forks().flatMap(({ feed }) => {
+      const from = forks.at(feed)
       const writes: Write[] = []
       for (let seq = from; seq <= (frontier[feed] ?? 0); seq++) {
         const hash = feeds.at(feed, seq)?.hash
@@ -115,7 +118,7 @@ export class Quarantine {
       if (writes.length === 0) return []
       const last = feeds.at(feed, from - 1)
       if (!last) return [...writes, { type: 'del' as const, key: headKey(feed) }]
-      const before = feeds.at(feed, from - 2)?.hash
+      const before = format.nextOf(last.bytes)
       const heads = encodeHeads(last.hash, before === undefined ? [] : [before])
       return [...writes, { type: 'put' as const, key: headKey(feed), value: heads }]
     })

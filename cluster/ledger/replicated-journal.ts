@@ -27,9 +27,10 @@ import { Quarantine } from './quarantine.ts'
 import { Floors } from './snapshots/floors.ts'
 import { LaneInstaller } from './snapshots/lane-installer.ts'
 import { LaneKeeper, type LaneStatus } from './snapshots/lane-keeper.ts'
-import { type Inspection, Soundness } from './soundness.ts'
+import { type Inspection, type Look, Soundness } from './soundness.ts'
 import { StoredArchive } from './stored-archive.ts'
 import { type FeedRange, StoredFeeds } from './stored-feeds.ts'
+import { TableMend } from './table-mend.ts'
 
 export interface ReplicatedJournalParts {
   /** The incarnation to go on in; the first where it is left out. */
@@ -80,6 +81,7 @@ export class ReplicatedJournal implements Journal {
   readonly #forks: Forks
   readonly #floors: Floors
   readonly #soundness: Soundness
+  readonly #tableMend: TableMend
   readonly #installer: LaneInstaller
   readonly #ingest: Ingest
   #gate: (() => Promise<void> | undefined) | undefined
@@ -109,7 +111,7 @@ export class ReplicatedJournal implements Journal {
     this.#floors = new Floors(store)
     this.#damage = new Damage({ store, format, floors: this.#floors, log })
     this.#feeds = new StoredFeeds(store, this.#damage)
-    this.#forks = new Forks(store)
+    this.#forks = new Forks(store, this.#floors)
     const onAppended = (block: Uint8Array) => {
       for (const listener of this.#ownListeners) listener(block)
     }
@@ -185,6 +187,20 @@ export class ReplicatedJournal implements Journal {
       forks: this.#forks,
       floors: this.#floors,
       onStraightened: (changes) => this.#straightened(changes),
+    })
+    this.#tableMend = new TableMend({
+      store,
+      feeds: this.#feeds,
+      archive,
+      floors: this.#floors,
+      damage: this.#damage,
+      forks: this.#forks,
+      format,
+      node,
+      cluster: clusterId,
+      clock,
+      sequencer: this.#sequencer,
+      onMended: (changes) => this.#straightened(changes),
     })
     this.#sequencer.onApplied(({ entries }) => {
       this.#position = undefined
@@ -372,8 +388,13 @@ export class ReplicatedJournal implements Journal {
    * Reads everything that is stored, and says what the disk has changed; damaged entries are fetched again.
    * @param rest waits now and then, so that others get their turn
    */
-  inspect(rest: () => Promise<void> = async () => {}): Promise<Inspection> {
-    return this.#soundness.inspect(rest)
+  inspect(rest: () => Promise<void> = async () => {}, look: Look = {}): Promise<Inspection> {
+    return this.#soundness.inspect(rest, look)
+  }
+
+  /** Makes the tables anew from the logs. @returns rows that stood otherwise. @throws Fault where logs lack what it takes */
+  mendTables(): Promise<number> {
+    return this.#tableMend.mend()
   }
 
   status(): LedgerStatus {

@@ -50,6 +50,7 @@ export class Replication implements Startable {
   readonly #catchUp: CatchUp
   readonly #gossip: EntryGossip
   readonly #server: LedgerServer
+  readonly #shelf: SnapshotShelf | undefined
   readonly #taker: SnapshotTaker | undefined
   readonly #writer: SnapshotWriter | undefined
   readonly #pruner: Pruner | undefined
@@ -65,6 +66,7 @@ export class Replication implements Startable {
     if (blobs) {
       const shelf = new SnapshotShelf({ blobs: blobs.store, source: blobs.source, timers: parts.timers })
       const { format } = blobs
+      this.#shelf = shelf
       this.#taker = new SnapshotTaker({ journal, shelf, format, log })
       this.#writer = new SnapshotWriter({ ...parts, shelf, format }, { ...SNAPSHOT_PACE, ...pace })
       const heardFrom = (node: NodeId) => this.#facts.frontierOf(node)
@@ -112,6 +114,20 @@ export class Replication implements Startable {
   /** Snapshots of the lanes, and what was wrong with those that were passed over. */
   get snapshots(): SnapshotStatus {
     return { refused: this.#taker?.refusals ?? {} }
+  }
+
+  /** Puts a snapshot that members vouch for in the place of a lane, where one goes further. @returns whether one did */
+  async take(lane: Lane, signal: AbortSignal): Promise<boolean> {
+    return (await this.#taker?.take(lane, signal)) ?? false
+  }
+
+  /** Has the bytes here that stand for log that was let go. @throws Fault SNAPSHOT_UNREACHABLE */
+  async fetchBases(signal: AbortSignal): Promise<void> {
+    const { journal } = this.#parts
+    for (const { pruned } of journal.lanes.status()) {
+      const row = pruned.snapshot === null ? undefined : journal.tables.get('snapshots', pruned.snapshot)
+      if (row) await this.#shelf?.fetch(row.digest, signal)
+    }
   }
 
   /** How the records stand here. */

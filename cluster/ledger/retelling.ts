@@ -1,14 +1,26 @@
-import { decode } from 'cborg'
+import { decode, encode } from 'cborg'
 import { Fault } from '../../src/errors.ts'
-import type { Archive } from '../../src/journal/feed-log.ts'
+import { disputeOf } from '../../src/journal/content/disputes.ts'
 import type { TableChange } from '../../src/journal/journal.ts'
 import type { KeyRange, KeyValue, Write } from '../../src/journal/key-value.ts'
-import type { Entry, FeedId, Frontier } from '../../src/journal/op.ts'
+import { putRow, RowsSum } from '../../src/journal/lane-rows.ts'
+import {
+  type Entry,
+  type FeedId,
+  type Frontier,
+  familyOf,
+  type Lane,
+  type LaneFamily,
+} from '../../src/journal/op.ts'
 import type { Rows, TableName } from '../../src/journal/rows.ts'
 import { Sequencer } from '../../src/journal/sequencer.ts'
+import { hashWrite } from '../../src/journal/table-store.ts'
 import type { Clock } from '../../src/runtime/clock.ts'
-import { INGEST_BATCH_BLOCKS_MAX } from '../limits.ts'
-import { deleteRange } from './snapshots/slices.ts'
+import { INGEST_BATCH_BLOCKS_MAX, INSTALL_BATCH_BYTES } from '../limits.ts'
+import type { Floor, Floors } from './snapshots/floors.ts'
+import { BatchedWrites, deleteRange } from './snapshots/slices.ts'
+import type { SnapshotBase } from './snapshots/snapshot-base.ts'
+import type { StoredArchive } from './stored-archive.ts'
 import type { StoredFeeds } from './stored-feeds.ts'
 
 /** Where the tables are told anew, beside those in use. */
@@ -19,7 +31,8 @@ const MADE: readonly string[] = ['feed/', 'state-hash/', 't/']
 export interface RetellingParts {
   readonly store: KeyValue
   readonly feeds: StoredFeeds
-  readonly archive: Archive
+  readonly archive: StoredArchive
+  readonly floors: Floors
   readonly entryOf: (block: Uint8Array) => Entry
   readonly node: string
   readonly cluster: string
@@ -28,12 +41,15 @@ export interface RetellingParts {
 }
 
 /**
- * The tables as the entries up to a frontier make them, told from the first entry on in rows of their own while
- * the others stay in use. Taking an entry back out of the tables is not possible otherwise: others have decided
+ * The tables as the entries up to a frontier make them, told in rows of their own while the others stay in use:
+ * from the first entry on, or, where a lane's older entries were let go, from the snapshot that stands for them. Taking an entry back out of the tables is not possible otherwise: others have decided
  * on what it said.
  */
 export class Retelling {
   readonly #parts: RetellingParts
+  readonly #shadow: KeyValue
+  /** Where lanes' logs began when this did. */
+  readonly #floors: ReadonlyMap<Lane, Floor>
   readonly #sequencer: Sequencer
 
   constructor(parts: RetellingParts) {
@@ -42,14 +58,51 @@ export class Retelling {
     const log = {
       append: () => Promise.reject(new Fault('LOG_BROKEN', 'nothing is written while the past is told anew')),
     }
-    const store = new Prefixed(parts.store)
-    this.#sequencer = new Sequencer({ store, log, archive, clock, node, cluster, excused })
+    this.#floors = new Map(parts.floors.all())
+    this.#shadow = new Prefixed(parts.store)
+    this.#sequencer = new Sequencer({ store: this.#shadow, log, archive, clock, node, cluster, excused })
   }
 
-  /** Nothing is left of an earlier attempt. */
+  /** Nothing is left of an earlier attempt. @throws Fault SNAPSHOT_UNREACHABLE */
   async begin(): Promise<void> {
     await deleteRange(this.#parts.store, all(SHADOW))
+    const sums = new Map<LaneFamily, RowsSum>()
+    for (const [lane, floor] of this.#floors) {
+      const base = await this.#parts.archive.base(lane)
+      if (base) await this.#seed(base, sumOf(sums, familyOf(lane)))
+      else await this.#seedDropped(floor)
+    }
+    for (const [family, sum] of sums) await this.#shadow.write([hashWrite(family, sum.value)])
+    this.#sequencer.tables.reload()
     await this.#sequencer.open()
+  }
+
+  /** Before the authority's entries, so that what these say of the lane is decided as it was when they came. */
+  async #seed(base: SnapshotBase, sum: RowsSum): Promise<void> {
+    const batch = new BatchedWrites(this.#shadow, INSTALL_BATCH_BYTES)
+    let told = false
+    for await (const row of base.all()) {
+      sum.add(row)
+      // Rows come sorted: what does not count is there before the tags that ask for it.
+      if (row.table === 'tags' && !told) {
+        await batch.flush()
+        told = true
+      }
+      await batch.add(putRow(row))
+      const own = disputeOf(this.#shadow, row)
+      if (own) await batch.add(putRow(own))
+    }
+    for (const [feed, state] of base.feeds)
+      await batch.add({ type: 'put', key: `feed/${feed}`, value: encode(state) })
+    await batch.flush()
+  }
+
+  /** Of a month that was let go for its age there are no rows, only how far it went. */
+  async #seedDropped({ frontier }: Floor): Promise<void> {
+    for (const feed of Object.keys(frontier)) {
+      const state = this.#parts.store.get(`feed/${feed}`)
+      if (state) await this.#shadow.write([{ type: 'put', key: `feed/${feed}`, value: state }])
+    }
   }
 
   /** Applies what is not applied yet. */
@@ -73,6 +126,14 @@ export class Retelling {
     }
     if (batch.length > 0) await flush()
     await this.#sequencer.settled()
+  }
+
+  /** Whether lanes' logs still begin where they did: what this read would not be whole otherwise. */
+  get isCurrent(): boolean {
+    const now = this.#parts.floors.all()
+    return (
+      now.size === this.#floors.size && [...this.#floors].every(([lane, floor]) => now.get(lane) === floor)
+    )
   }
 
   /** What of the rows in use differs: the writes that mend it, and the changes others want to hear of. */
@@ -125,6 +186,12 @@ class Prefixed implements KeyValue {
   write(batch: readonly Write[]): Promise<void> {
     return this.#store.write(batch.map((one) => ({ ...one, key: SHADOW + one.key })))
   }
+}
+
+function sumOf(sums: Map<LaneFamily, RowsSum>, family: LaneFamily): RowsSum {
+  const sum = sums.get(family) ?? new RowsSum()
+  sums.set(family, sum)
+  return sum
 }
 
 function all(prefix: string): KeyRange {

@@ -1,5 +1,5 @@
 import { Fault } from '../../src/errors.ts'
-import type { Archive, Base } from '../../src/journal/feed-log.ts'
+import type { Archive } from '../../src/journal/feed-log.ts'
 import type { Entry, FeedId, Lane } from '../../src/journal/op.ts'
 import type { SnapshotRow } from '../../src/journal/rows.ts'
 import type { Digest } from '../../src/oci/digest.ts'
@@ -30,7 +30,7 @@ export class StoredArchive implements Archive {
   }
 
   /** @throws Fault SNAPSHOT_UNREACHABLE while the bytes that stand for older records cannot be had */
-  async base(lane: Lane): Promise<Base | undefined> {
+  async base(lane: Lane): Promise<SnapshotBase | undefined> {
     const { floors, snapshot, blobs } = this.#parts
     const id = floors.of(lane)?.snapshot
     if (!id) return undefined

@@ -11,6 +11,8 @@ export interface NoticeFacts {
   readonly forked: readonly string[]
   /** False once this node's own log is one of them. */
   readonly writable: boolean
+  /** Why what lies behind a fork could not be taken back here; undefined where it was, or there was nothing. */
+  readonly unstraightened?: string | undefined
   /** Milliseconds this node has lacked what others say they have; null while it lacks nothing. */
   readonly laggingMs: number | null
   readonly lagMsMax: number
@@ -45,6 +47,12 @@ export function noticesOf(facts: NoticeFacts): string[] {
   if (forked.length > 0)
     notices.push(
       `two histories exist under the name of: ${forked.join(', ')}; what follows them is not taken in`,
+    )
+  if (facts.unstraightened !== undefined)
+    notices.push(
+      `what lies behind a fork is still counted here and nowhere else: ${facts.unstraightened}. It is tried again ` +
+        'whenever a member is heard; where no member holds what it takes, let this node join anew ' +
+        '(`flotilla leave`, and an invite redeemed on an empty directory): it then takes over what the others hold',
     )
   for (const { name, id, state } of members)
     if (state === 'pending')

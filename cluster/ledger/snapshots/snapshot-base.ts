@@ -35,6 +35,21 @@ export class SnapshotBase implements Base {
     }
   }
 
+  /** All of its rows, as they stand in a store, sorted as they stand there. */
+  async *all(): AsyncGenerator<RawRow> {
+    const blob = await this.#open()
+    try {
+      const reader = await SnapshotReader.open(blob.stream())
+      try {
+        for await (const rows of reader.rows()) yield* rows
+      } finally {
+        await reader.close()
+      }
+    } finally {
+      await blob.close()
+    }
+  }
+
   async *rows<T extends TableName>(
     table: T,
     prefix: string,

@@ -18,6 +18,7 @@ import { op } from '../../../../src/journal/kinds.ts'
 import { AUTHORITY, CATALOG, type Entry, feedId, type NewOp } from '../../../../src/journal/op.ts'
 import type { NodeFacts } from '../../../../src/journal/rows.ts'
 import type { Digest } from '../../../../src/oci/digest.ts'
+import type { BlobStore } from '../../../../src/registry/blob-store.ts'
 import { systemClock } from '../../../../src/runtime/clock.ts'
 import { type Logger, silentLogger } from '../../../../src/runtime/logger.ts'
 import { LevelStore } from '../../../../src/store/level/level-store.ts'
@@ -114,7 +115,8 @@ export async function openSite(
     identity = newIdentity(),
     directory,
     log = silentLogger,
-  }: { identity?: Identity; directory?: string; log?: Logger } = {},
+    blobs,
+  }: { identity?: Identity; directory?: string; log?: Logger; blobs?: Pick<BlobStore, 'open'> } = {},
 ): Promise<Site> {
   const place = directory ?? (await temporary())
   const store = new Valve(await LevelStore.open(place))
@@ -125,6 +127,7 @@ export async function openSite(
     clusterId: plan.clusterId,
     clock: systemClock,
     log,
+    blobs,
   })
   await journal.open()
   const blocks: Uint8Array[] = []
