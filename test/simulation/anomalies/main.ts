@@ -48,9 +48,9 @@ async function liveAll(): Promise<number> {
   let broken = 0
   for (const anomaly of chosen) {
     const chunks = chunksOf(anomaly)
-    const lived = chunks.flatMap((chunk) => {
+    const lived: Lived[] = chunks.flatMap((chunk) => {
       const seconds = memory.of(chunk)
-      return seconds === undefined ? [] : [{ chunk, seconds } as Lived]
+      return seconds === undefined ? [] : [{ chunk, seconds }]
     })
     const left = chunks.filter((chunk) => memory.of(chunk) === undefined)
     let isBroken = false
