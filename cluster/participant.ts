@@ -5,12 +5,19 @@ import { AUTHORITY, type Entry, type FeedId, parseFeedId } from '../src/journal/
 import type { NodeFacts } from '../src/journal/rows.ts'
 import type { BlobSource } from '../src/registry/blob-source.ts'
 import type { NodeParts, Participant } from '../src/registry/collective.ts'
-import type { Invitation, InviteRequest, OnBehalf, Topology } from '../src/registry/topology.ts'
+import type {
+  ClusterStatus,
+  Invitation,
+  InviteRequest,
+  OnBehalf,
+  Topology,
+} from '../src/registry/topology.ts'
 import type { SealKey } from '../src/runtime/sealing.ts'
 import type { Startable } from '../src/runtime/startable.ts'
 import { ForkWarden } from './ledger/fork-warden.ts'
 import { Incarnation } from './ledger/incarnation.ts'
 import { Lag } from './ledger/lag.ts'
+import { LookThrough } from './ledger/look-through.ts'
 import { orbitFormat } from './ledger/orbit-format.ts'
 import type { ReplicatedJournal } from './ledger/replicated-journal.ts'
 import { Replication } from './ledger/replication.ts'
@@ -67,6 +74,7 @@ export class ClusterNode implements Participant {
   readonly #incarnation: Incarnation
   readonly #forkWarden: ForkWarden
   readonly #lag: Lag
+  readonly #lookThrough: LookThrough
   readonly #acts: MemberActs
   readonly #rotation: KeyRotation
   readonly #renewals: Renewals
@@ -125,6 +133,8 @@ export class ClusterNode implements Participant {
     this.blobs = this.#swarm
     this.#lag = new Lag(clock, journal)
     this.#replication.onCompared((_, there) => this.#lag.heard(there))
+    const ledgerLog = logger.child({ room: 'ledger' })
+    this.#lookThrough = new LookThrough({ journal, store: node.store, clock, timers, log: ledgerLog })
     this.#forkWarden = new ForkWarden({
       journal,
       network,
@@ -190,7 +200,11 @@ export class ClusterNode implements Participant {
       rotation: this.#rotation,
       notices: () => this.#notices(),
       transfers: () => this.#swarm.transfers(),
-      ledger: () => this.#replication.facts(),
+      ledger: () => this.#ledger(),
+      checkStorage: (anew) => {
+        if (anew) this.#lookThrough.now()
+        return this.#lookThrough.state
+      },
     })
   }
 
@@ -207,6 +221,7 @@ export class ClusterNode implements Participant {
       this.#admissions,
       this.#desk,
       this.#renewals,
+      this.#lookThrough,
     ]
     for (const room of rooms) {
       await room.start()
@@ -253,7 +268,7 @@ export class ClusterNode implements Participant {
     const { journal, node } = this.#parts
     const { forks, writable } = journal.status()
     const nameOf = (id: NodeId) => this.#tables.get(id)?.name ?? id
-    return noticesOf({
+    const notices = noticesOf({
       self: this.#tables.get(this.nodeId),
       members: this.#tables.members(),
       now: node.clock.now(),
@@ -265,6 +280,13 @@ export class ClusterNode implements Participant {
       laggingMs: this.#lag.ms,
       lagMsMax: LAG_MS_MAX,
     })
+    return [...this.#lookThrough.notices(), ...notices]
+  }
+
+  async #ledger(): Promise<Pick<ClusterStatus, 'lanes' | 'refused' | 'ledger'>> {
+    const { feeds, entries, writable, forks, parked } = this.#parts.journal.status()
+    const ledger = { feeds, entries, writable, forks: forks.length, parked, ...this.#lookThrough.facts }
+    return { ...(await this.#replication.facts()), ledger }
   }
 
   #facts(url: string | null): NodeFacts {

@@ -14,20 +14,37 @@ import { encodeHeads, headKey, type StoredBlock } from './layout.ts'
 import type { Floors } from './snapshots/floors.ts'
 import type { StoredFeeds } from './stored-feeds.ts'
 
-const REMEDY =
+/** What helps where nothing here can. */
+export const REMEDY =
   'stop the node, move the folder `journal` out of its data directory and start it: it fetches the records ' +
   'from the other members (what no other member has is lost; a copy of the folder may still hold it)'
 /** Some milliseconds of reading. */
-const ENTRIES_PER_REST = 256
+const READ_PER_REST = 256
 const FAMILIES: readonly LaneFamily[] = ['authority', 'catalog', 'verdicts', 'trail']
 
 /** What a look at everything that is stored found. */
 export interface Inspection {
+  readonly rows: number
   readonly entries: number
   /** Entries that are not what their author signed; they are asked for again. */
-  readonly damaged: readonly { readonly feed: FeedId; readonly seq: number }[]
+  readonly damaged: readonly Place[]
   /** Lane families whose rows do not give the hash they should. */
   readonly tables: readonly LaneFamily[]
+}
+
+/** An entry in a log. */
+export interface Place {
+  readonly feed: FeedId
+  readonly seq: number
+}
+
+export interface Look {
+  /** Rows and entries between two rests. */
+  readonly perRest?: number
+  /** Where in the logs to begin; what comes before is looked at last. */
+  readonly from?: Place | undefined
+  readonly tablesOnly?: boolean
+  readonly onRead?: (sofar: { readonly rows: number; readonly entries: number; readonly at?: Place }) => void
 }
 
 export interface SoundnessParts {
@@ -103,15 +120,44 @@ export class Soundness {
 
   /**
    * Reads everything that is stored. What is damaged in logs is asked for again from now on.
-   * @param rest waits now and then, so that others get their turn
+   * @param rest waits now and then, so that others get their turn; what it throws ends the look
    */
-  async inspect(rest: () => Promise<void>): Promise<Inspection> {
-    const { sequencer, feeds, floors, damage, format, store } = this.#parts
-    const found: { feed: FeedId; seq: number }[] = []
+  async inspect(rest: () => Promise<void>, look: Look = {}): Promise<Inspection> {
+    const { perRest = READ_PER_REST, onRead = () => {} } = look
+    let rows = 0
     let entries = 0
-    for (const [feed, to] of Object.entries(sequencer.frontier())) {
-      for (let seq = floors.at(feed); seq <= to; seq++) {
-        if (++entries % ENTRIES_PER_REST === 0) await rest()
+    const read = async (at?: Place) => {
+      onRead({ rows, entries, ...(at && { at }) })
+      if ((rows + entries) % perRest === 0) await rest()
+    }
+    const tables = await this.#inspectTables(() => {
+      rows++
+      return read()
+    })
+    const damaged = look.tablesOnly
+      ? []
+      : await this.#inspectLogs(look.from, (at) => {
+          entries++
+          return read(at)
+        })
+    return { rows, entries, damaged, tables }
+  }
+
+  /** All logs from `from` on, and around to it again. */
+  async #inspectLogs(from: Place | undefined, read: (at: Place) => Promise<void>): Promise<Place[]> {
+    const { sequencer, feeds, floors, damage, format } = this.#parts
+    const found: Place[] = []
+    const frontier = sequencer.frontier()
+    const order = Object.keys(frontier).sort()
+    const first = from ? order.findIndex((feed) => feed >= from.feed) : 0
+    for (const feed of [...order.slice(first), ...order.slice(0, Math.max(0, first))]) {
+      const to = frontier[feed] ?? 0
+      // A feed that was left in the middle is gone through from there to its end, then from its beginning.
+      const begin = floors.at(feed)
+      const middle = feed === from?.feed ? Math.min(Math.max(from.seq, begin), to) : begin
+      for (let step = 0; step <= to - begin; step++) {
+        const seq = begin + ((middle - begin + step) % (to - begin + 1))
+        await read({ feed, seq })
         const block = feeds.checked(feed, seq)
         if (block && format.entryOf(block.bytes).depth === block.depth) continue
         // Let go of while it was looked at.
@@ -120,20 +166,28 @@ export class Soundness {
         found.push({ feed, seq })
       }
     }
+    return found
+  }
+
+  async #inspectTables(read: () => Promise<void>): Promise<LaneFamily[]> {
+    const { sequencer, store } = this.#parts
     const { rows, hashes } = await sequencer.freeze((moment) => ({
       rows: store.range({ gte: 't/', lt: 't0' }),
       hashes: FAMILIES.map((family) => [family, moment.hashOf(family)] as const),
     }))
     const sums = new Map(FAMILIES.map((family) => [family, new RowsSum()]))
+    // What a node keeps to decide with is in no hash, but can be read or not.
+    let unreadable = false
     for await (const [at, bytes] of rows) {
+      await read()
       const slash = at.indexOf('/', 2)
       const [table, key] = [at.slice(2, slash) as TableName, at.slice(slash + 1)]
       const family = familyOfRow(table, key)
       if (family) sums.get(family)?.add({ table, key, bytes })
+      else unreadable ||= tryDecode(bytes) === undefined
     }
-    const tables = hashes.flatMap(([family, hash]) => (sums.get(family)?.hex === hash ? [] : [family]))
-    if (tables.length > 0) this.#parts.log.error({ tables }, `records do not give their hash: ${REMEDY}`)
-    return { entries, damaged: found, tables }
+    const wrong = hashes.flatMap(([family, hash]) => (sums.get(family)?.hex === hash ? [] : [family]))
+    return unreadable && !wrong.includes('authority') ? ['authority', ...wrong] : wrong
   }
 }
 

@@ -13,6 +13,7 @@ import type {
   OnBehalf,
   Review,
   ReviewRequest,
+  StorageCheck,
   Topology,
   TransferStatus,
 } from '../../src/registry/topology.ts'
@@ -49,7 +50,8 @@ export interface TopologyParts {
   notices(): readonly string[]
   transfers(): TransferStatus
   /** How the records stand here. */
-  ledger(): Promise<Pick<ClusterStatus, 'lanes' | 'refused'>>
+  ledger(): Promise<Pick<ClusterStatus, 'lanes' | 'refused' | 'ledger'>>
+  checkStorage(anew: boolean): StorageCheck
 }
 
 /** What an operator sees of the cluster, and does to it. */
@@ -132,6 +134,10 @@ export class ClusterTopology implements Topology {
 
   rotateNetworkKey(by: OnBehalf): Promise<string> {
     return this.#parts.rotation.rotate(by)
+  }
+
+  checkStorage(anew: boolean): StorageCheck {
+    return this.#parts.checkStorage(anew)
   }
 
   /** Made elsewhere, it is withdrawn there, like it is redeemed there: nobody else can say which came first. */

@@ -104,6 +104,7 @@ function participant(node: NodeParts, membership: Membership, journal: SingleNod
         notices: [],
         lanes: [],
         refused: {},
+        ledger: { ...factsOf(journal), ...NOTHING_DAMAGED },
         transfers: { torrent: NOTHING, direct: NOTHING, recent: [] },
       }
     },
@@ -115,6 +116,9 @@ function participant(node: NodeParts, membership: Membership, journal: SingleNod
     evict: noCluster,
     leave: noCluster,
     rotateNetworkKey: noCluster,
+    checkStorage() {
+      throw new Fault('NO_CLUSTER', 'this node runs alone: its records are not signed')
+    },
   }
   return {
     ...membership,
@@ -127,6 +131,22 @@ function participant(node: NodeParts, membership: Membership, journal: SingleNod
     stop: () => journal.close(),
     announce: async () => {},
   }
+}
+
+const NOTHING_DAMAGED = {
+  writable: true,
+  forks: 0,
+  parked: { blocks: 0, bytes: 0 },
+  damagedEntries: 0,
+  mendedEntries: 0,
+  damagedTables: [],
+  mendedRows: 0,
+  looks: 0,
+}
+
+function factsOf(journal: SingleNodeJournal): { feeds: number; entries: number } {
+  const seqs = Object.values(journal.frontier())
+  return { feeds: seqs.length, entries: seqs.reduce((sum, seq) => sum + seq, 0) }
 }
 
 async function noCluster(): Promise<never> {

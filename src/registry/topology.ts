@@ -35,6 +35,40 @@ export interface Topology {
   leave(by: OnBehalf): Promise<void>
   /** A new key of the private wire, told to every member. @returns its name */
   rotateNetworkKey(by: OnBehalf): Promise<string>
+  /**
+   * Whether what this node's disk gives back is what was written: how the last look went, and the running one.
+   * @param anew begins one at full speed; where such a one runs it goes on
+   */
+  checkStorage(anew: boolean): StorageCheck
+}
+
+export interface StorageCheck {
+  readonly running: boolean
+  /** Read by the running look so far; else by the last. */
+  readonly rows: number
+  readonly entries: number
+  /** Entries there are. */
+  readonly entriesTotal: number
+  /** The last look that came to its end; null before the first. */
+  readonly last: StorageFindings | null
+}
+
+export interface StorageFindings {
+  /** ISO 8601. */
+  readonly at: string
+  readonly milliseconds: number
+  readonly rows: number
+  readonly entries: number
+  /** Entries of logs that are not what their author signed; they are asked for again. */
+  readonly damagedEntries: number
+  /** Some of these. */
+  readonly entriesNamed: readonly { readonly feed: string; readonly seq: number }[]
+  /** Families of lanes whose rows did not give their hash. */
+  readonly damagedTables: readonly string[]
+  /** Rows that were made anew from the logs. */
+  readonly mendedRows: number
+  /** What is wrong still, and what to do about it; null where nothing is. */
+  readonly failure: string | null
 }
 
 export interface InviteRequest {
@@ -123,6 +157,28 @@ export interface ClusterStatus {
   readonly lanes: readonly LaneFacts[]
   /** How often each reason made an entry or a snapshot from elsewhere be refused, since the start. */
   readonly refused: Readonly<Record<string, number>>
+  readonly ledger: LedgerFacts
+}
+
+/** The records as this node holds them. */
+export interface LedgerFacts {
+  readonly feeds: number
+  readonly entries: number
+  /** False once this node's own feed turned out to be forked. */
+  readonly writable: boolean
+  /** Feeds under one name with two histories. */
+  readonly forks: number
+  /** Entries that wait for what comes before them. */
+  readonly parked: { readonly blocks: number; readonly bytes: number }
+  /** Stored entries that the disk has changed and nobody has sent again yet. */
+  readonly damagedEntries: number
+  /** Since the start, as what follows. */
+  readonly mendedEntries: number
+  /** Families of lanes whose rows do not give their hash. */
+  readonly damagedTables: readonly string[]
+  readonly mendedRows: number
+  /** Looks at everything that is stored, come to their end. */
+  readonly looks: number
 }
 
 export interface LaneFacts {

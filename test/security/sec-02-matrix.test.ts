@@ -54,6 +54,8 @@ const MATRIX: Readonly<Record<string, string>> = {
   'POST /cluster/members/:node/approval': '1333+',
   'GET /cluster/members/:node/review': '1333+',
   'POST /cluster/members/:node/eviction': '1333+',
+  'GET /cluster/storage-check': '1333+',
+  'POST /cluster/storage-check': '1333+',
   'POST /cluster/network-key': '1333+',
   'POST /cluster/recovery/challenge': '1333+',
   'POST /cluster/recovery': '1333+',

@@ -192,6 +192,7 @@ const obedient: Topology = {
   evict: async () => {},
   leave: async () => {},
   rotateNetworkKey: async () => '0'.repeat(16),
+  checkStorage: () => ({ running: false, rows: 0, entries: 0, entriesTotal: 0, last: null }),
 }
 
 /** A node, and one that was admitted by it and has learned all it knows: the same is asked of both. */

@@ -129,6 +129,25 @@ export const clusterRoutes: readonly Route[] = [
   }),
 
   route({
+    method: 'GET',
+    url: '/cluster/storage-check',
+    gate: onSystem('cluster:read'),
+    async handle({ parts }) {
+      return { status: 200, body: parts.topology.checkStorage(false) }
+    },
+  }),
+
+  /** Begins one; how it goes is asked for by GET. */
+  route({
+    method: 'POST',
+    url: '/cluster/storage-check',
+    gate: onSystem('cluster:read'),
+    async handle({ parts }) {
+      return { status: 202, body: parts.topology.checkStorage(true) }
+    },
+  }),
+
+  route({
     method: 'POST',
     url: '/cluster/network-key',
     gate: onSystem('cluster:rotate-key'),

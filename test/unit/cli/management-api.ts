@@ -28,6 +28,18 @@ export const STATUS: ClusterStatus & ApiOpenConflicts = {
   notices: ['node3 is far away'],
   lanes: [],
   refused: {},
+  ledger: {
+    feeds: 4,
+    entries: 90,
+    writable: true,
+    forks: 0,
+    parked: { blocks: 0, bytes: 0 },
+    damagedEntries: 0,
+    mendedEntries: 0,
+    damagedTables: [],
+    mendedRows: 0,
+    looks: 1,
+  },
   transfers: {
     torrent: { blobsReceived: 2, bytesReceived: 5 * 1024 * 1024, bytesSent: 0 },
     direct: { blobsReceived: 7, bytesReceived: 900, bytesSent: 2048 },

@@ -168,11 +168,9 @@ test('a look at everything finds what reading has not come across: entries and r
   for await (const [row] of store.range({ gte: 't/nodes/', lt: 't/nodes0', limit: 1 })) key = row
   await store.close()
   await damage(at.member, key, (row) => flip(row, row.length - 1))
-  const lines: string[] = []
-  const site = await reopen(at, lines)
+  const site = await reopen(at)
   expect(await site.journal.inspect()).toMatchObject({
     damaged: [{ feed: at.theirs, seq: 5 }],
     tables: [AUTHORITY],
   })
-  expect(lines).toContainEqual(expect.stringContaining('records do not give their hash'))
 })

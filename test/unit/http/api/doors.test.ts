@@ -41,6 +41,10 @@ const topology: Topology = {
   approve: async (id) => void asked.push(`approve ${id}`),
   review: async (node) => ({ node, name: node, logs: {}, ops: [], truncated: false }),
   rotateNetworkKey: async () => '0'.repeat(16),
+  checkStorage(anew) {
+    if (anew) asked.push('check the storage')
+    return { running: anew, rows: 0, entries: 0, entriesTotal: 0, last: null }
+  },
 }
 const boss = { as: 'admin', password: ADMIN_PASSWORD }
 
