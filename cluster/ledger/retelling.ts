@@ -125,6 +125,11 @@ export class Retelling {
       if (batch.length >= INGEST_BATCH_BLOCKS_MAX) await flush()
     }
     if (batch.length > 0) await flush()
+    // Reading ends where the disk has damaged an entry: with less than all, numbers would be given away twice.
+    const now = this.#sequencer.frontier()
+    for (const { feed, to: seq } of ranges)
+      if ((now[feed] ?? 0) < seq)
+        throw new Fault('RETELLING_STUCK', 'the log does not hold all that is to be told', { feed, seq })
     await this.#sequencer.settled()
   }
 

@@ -1,10 +1,13 @@
-import { Fault } from '../errors.ts'
+import { Fault, isFault } from '../errors.ts'
 import type { Committed, Journal, TableChange, Tables } from '../journal/journal.ts'
 import type { Frontier, Lane, NewOp } from '../journal/op.ts'
 import { familyOf, tenantOf } from '../journal/op.ts'
 import type { NodeRole } from '../journal/rows.ts'
 
 type Inner = Pick<Journal, 'node' | 'cluster' | 'tables' | 'commit' | 'onChange' | 'frontier' | 'stateHash'>
+
+/** Named in an answer: one that is reached is enough. */
+const NODES_NAMED_MAX = 5
 
 /** What a role's node does not take on, for the person who asked it to. */
 const SHORT: Readonly<Record<NodeRole, string>> = {
@@ -37,13 +40,24 @@ export class RoleBoundJournal implements Journal {
     return this.#inner.tables
   }
 
-  /** @throws Fault NODE_ROLE_FORBIDS, NODE_SCOPE_FORBIDS */
-  commit(lane: Lane, plan: (tables: Pick<Tables, 'get'>) => readonly NewOp[]): Promise<Committed> {
-    return this.#inner.commit(lane, (tables) => {
-      const ops = plan(tables)
-      if (ops.length > 0) this.#check(lane, ops, tables)
-      return ops
-    })
+  /** @throws Fault NODE_ROLE_FORBIDS, which names nodes that take it on; NODE_SCOPE_FORBIDS */
+  async commit(lane: Lane, plan: (tables: Pick<Tables, 'get'>) => readonly NewOp[]): Promise<Committed> {
+    let forbidden: { readonly op: NewOp; readonly role: NodeRole } | undefined
+    try {
+      return await this.#inner.commit(lane, (tables) => {
+        const ops = plan(tables)
+        if (ops.length > 0) forbidden = this.#check(lane, ops, tables)
+        if (forbidden) throw new Fault('NODE_ROLE_FORBIDS', SHORT[forbidden.role])
+        return ops
+      })
+    } catch (error) {
+      if (!forbidden || !isFault(error, 'NODE_ROLE_FORBIDS')) throw error
+      const { op, role } = forbidden
+      const nodes = await this.#takers(lane, op)
+      const there =
+        nodes.length > 0 ? `ask at ${nodes.join(' or ')}` : 'this node knows of no member that takes it on'
+      throw new Fault('NODE_ROLE_FORBIDS', `${SHORT[role]}: ${there}`, { role, kind: op.kind, nodes }, error)
+    }
   }
 
   onChange(listener: (changes: readonly TableChange[]) => void): () => void {
@@ -58,17 +72,32 @@ export class RoleBoundJournal implements Journal {
     return this.#inner.stateHash()
   }
 
-  #check(lane: Lane, ops: readonly NewOp[], tables: Pick<Tables, 'get'>): void {
+  /** Members whose role takes it on, with where clients reach them. */
+  async #takers(lane: Lane, op: NewOp): Promise<string[]> {
+    const nodes: string[] = []
+    const tenant = tenantOf(lane) ?? 'system'
+    for await (const { row } of this.tables.list('nodes')) {
+      const { name, url, state, role, scope } = row
+      if (state !== 'member' || !takes(role, lane, op) || scope?.includes(tenant) === false) continue
+      nodes.push(url === null ? `${name} (${role})` : `${name} (${role}, ${url})`)
+      if (nodes.length === NODES_NAMED_MAX) break
+    }
+    return nodes
+  }
+
+  /** @returns what the node's role forbids */
+  #check(
+    lane: Lane,
+    ops: readonly NewOp[],
+    tables: Pick<Tables, 'get'>,
+  ): { readonly op: NewOp; readonly role: NodeRole } | undefined {
     const { role = 'anchor', scope = null } = tables.get('nodes', this.node) ?? {}
     const forbidden = ops.find((op) => !takes(role, lane, op))
-    if (forbidden)
-      throw new Fault('NODE_ROLE_FORBIDS', `${SHORT[role]}: ask a node of another role`, {
-        role,
-        kind: forbidden.kind,
-      })
+    if (forbidden) return { op: forbidden, role }
     const tenant = tenantOf(lane)
     if (scope !== null && tenant !== undefined && !scope.includes(tenant))
       throw new Fault('NODE_SCOPE_FORBIDS', `this node takes no changes for tenant ${tenant}`, { tenant })
+    return undefined
   }
 }
 

@@ -18,6 +18,10 @@ const ADVICE: Readonly<Record<string, string>> = {
   UNAUTHORIZED:
     'check the name and the password; an administrator sets one with `flotilla user password NAME`',
   FORBIDDEN: 'this account may not; an administrator may',
+  NODE_ROLE_FORBIDS:
+    'the account may, this node does not: say the same to one of those with --server URL --username NAME, or on its own machine',
+  NODE_SCOPE_FORBIDS:
+    'say the same to a node that serves this tenant: `flotilla nodes` lists roles and tenants',
   JOURNAL_BUSY: 'the node is busy; try again in a moment',
   STORAGE_FULL: 'make room on the disk of the data directory',
   CERTIFICATE_UNTRUSTED: 'name the CA of the server in NODE_EXTRA_CA_CERTS=/path/to/ca.pem',

@@ -74,7 +74,7 @@ export class NodeApi {
         ...(body && { body: JSON.stringify(body) }),
       })
       const text = await answer.body.text()
-      if (answer.statusCode >= 300) throw refusal(answer.statusCode, text)
+      if (answer.statusCode >= 300) throw refusal(answer.statusCode, text, answer.headers['x-flotilla-code'])
       const location = answer.headers.location
       return { body: parse(text), location: typeof location === 'string' ? location : undefined }
     } catch (error) {
@@ -105,10 +105,14 @@ function parse(text: string): unknown {
   }
 }
 
-/** Harbor's error body, as the fault it was at the other end. */
-function refusal(status: number, text: string): Fault {
+/** Harbor's error body, as the fault it was at the other end. @param exact its code there, where Harbor has none for it */
+function refusal(status: number, text: string, exact: string | string[] | undefined): Fault {
   const { code, message } = firstError(text)
-  return new Fault(code ?? `HTTP_${status}`, message ?? `the node answered ${status}`, { status })
+  return new Fault(
+    (typeof exact === 'string' ? exact : code) ?? `HTTP_${status}`,
+    message ?? `the node answered ${status}`,
+    { status },
+  )
 }
 
 function firstError(text: string): { code?: string; message?: string } {

@@ -189,6 +189,9 @@ export class HttpServer implements Startable {
       const seconds = answer.detail?.['retryAfterSeconds']
       reply.header('retry-after', typeof seconds === 'number' ? String(seconds) : '2')
     }
+    // Harbor's body has a code for the status alone; whoever can do with more finds it here.
+    if (!isOci(request.url) && answer.code !== codeOfStatus(answer.status) && answer.status < 500)
+      reply.header('x-flotilla-code', answer.code)
     reply.type('application/json')
     reply.send(Buffer.from(JSON.stringify(bodyFor(request.url, answer))))
   }

@@ -57,8 +57,9 @@ test('an edge takes pushes and no decisions', async () => {
   const before = site.journal.frontier()
   await expect(commit(AUTHORITY, byUser(admin))).rejects.toMatchObject({
     ...forbidden,
-    message: expect.stringContaining('an edge takes no decisions'),
-    facts: { role: 'edge', kind: 'user.created' },
+    // Who does is named: the account may, the node may not.
+    message: 'an edge takes no decisions, only pushes and pulls: ask at founder (anchor)',
+    facts: { role: 'edge', kind: 'user.created', nodes: ['founder (anchor)'] },
   })
   expect(site.journal.frontier()).toEqual(before)
   await commit(CATALOG, tag('v1'))

@@ -75,6 +75,9 @@ describe('an error', () => {
     const atApi = await client.send('GET', '/api/x')
     expect(atApi.status).toBe(status)
     expect(atApi.errorCode()).toBe(harbor)
+    // What Harbor has no word for stands beside its body, so that a command can say what helps.
+    expect(atApi.headers['x-flotilla-code']).toBe(code === harbor || status >= 500 ? undefined : code)
+    expect(atOci.headers['x-flotilla-code']).toBeUndefined()
   })
 
   it('of a body that is no JSON is the client’s', async () => {
