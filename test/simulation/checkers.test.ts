@@ -178,15 +178,23 @@ describe('what is on disk', () => {
     }
     const sound = new SortedRows()
     write(sound, 2, alice, write(sound, 1, alice))
-    expect(await brokenChain(sound, { [feed]: 2 }, keys, 'c')).toBeUndefined()
-    expect(await brokenChain(sound, { [feed]: 3 }, keys, 'c')).toContain('missing')
+    expect(
+      await brokenChain({ rows: sound, frontier: { [feed]: 2 }, floor: () => 1 }, keys, 'c'),
+    ).toBeUndefined()
+    expect(await brokenChain({ rows: sound, frontier: { [feed]: 3 }, floor: () => 1 }, keys, 'c')).toContain(
+      'missing',
+    )
     const forged = new SortedRows()
     write(forged, 1, bob)
-    expect(await brokenChain(forged, { [feed]: 1 }, keys, 'c')).toContain('did not sign')
+    expect(await brokenChain({ rows: forged, frontier: { [feed]: 1 }, floor: () => 1 }, keys, 'c')).toContain(
+      'did not sign',
+    )
     const unlinked = new SortedRows()
     write(unlinked, 1, alice)
     write(unlinked, 2, alice, 'elsewhere')
-    expect(await brokenChain(unlinked, { [feed]: 2 }, keys, 'c')).toContain('not linked')
+    expect(
+      await brokenChain({ rows: unlinked, frontier: { [feed]: 2 }, floor: () => 1 }, keys, 'c'),
+    ).toContain('not linked')
   })
 
   test('a cluster without administrator is seen', () => {

@@ -1,5 +1,6 @@
 import { Accounts } from '../../src/access/accounts.ts'
 import type { Passwords } from '../../src/access/passwords.ts'
+import { Recovery } from '../../src/access/recovery.ts'
 import type { Journal } from '../../src/journal/journal.ts'
 import { Members } from '../../src/projects/members.ts'
 import { Projects } from '../../src/projects/projects.ts'
@@ -26,6 +27,7 @@ export interface Doors {
   readonly blobs: Blobs
   readonly manifests: Manifests
   readonly tags: Tags
+  readonly recovery: Recovery
 }
 
 export function openDoors(journal: Journal, random: Random): Doors {
@@ -37,5 +39,6 @@ export function openDoors(journal: Journal, random: Random): Doors {
     blobs: new Blobs(registry),
     manifests: new Manifests(registry),
     tags: new Tags({ journal }),
+    recovery: new Recovery({ journal, passwords: passwords as unknown as Passwords }),
   }
 }

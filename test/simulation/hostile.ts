@@ -144,10 +144,12 @@ export class Liar {
     const newer = this.#random.chance(0.5) ? { kind: 'simulated.later' } : { version: 9 }
     const entry = this.#entry(op)
     const block = this.#sign({ ...entry, ops: entry.ops.map((one) => ({ ...one, ...newer })) })
-    await this.#node.journal?.take([block], this.#node.id)
-    const seq = this.#node.journal?.frontier()[feedId(AUTHORITY, this.#node.id)]
-    if (seq === undefined) return
-    this.#oracle.writtenAhead(this.#node, seq >= entry.seq)
+    const { journal } = this.#node
+    await journal?.take([block], this.#node.id)
+    // It may have gone down meanwhile.
+    if (!journal || journal !== this.#node.journal) return
+    const seq = journal.frontier()[feedId(AUTHORITY, this.#node.id)] ?? 0
+    this.#oracle.writtenAhead(this.#node, { seq: entry.seq, hash: hashOf(block) }, seq >= entry.seq)
     if (seq === entry.seq)
       this.#tell(
         [block],

@@ -1,6 +1,7 @@
 import { SOUND_DISK } from './disk.ts'
 import { SOUND_WIRE, type Wire } from './network/wire.ts'
 import type { SimNode } from './node.ts'
+import type { SortedRows } from './sorted-rows.ts'
 import type { SeededRandom } from './world/random.ts'
 import { describe, type World } from './world/world.ts'
 
@@ -20,7 +21,9 @@ export const FAULTS = {
   'clock-strobe': 2,
   'wire-lossy': 4,
   'wire-corrupt': 2,
+  'wire-noise': 3,
   'wire-slow': 2,
+  absence: 2,
   restore: 4,
   relapse: 4,
 }
@@ -93,6 +96,11 @@ export class Nemesis {
         return this.#clog(shuffled)
       case 'crash':
         return this.#crash([victim])
+      case 'absence': {
+        // Whatever the others do meanwhile; the end of the run brings it back.
+        victim.crash()
+        return
+      }
       case 'blackout':
         return this.#crash(nodes)
       case 'restore':
@@ -123,6 +131,12 @@ export class Nemesis {
       case 'wire-lossy':
         return this.#during(
           () => Object.assign(this.#wire.faults, { drop: 0.4, duplicate: 0.3, delayMs: [1, 150] }),
+          () => this.#calm(),
+        )
+      case 'wire-noise':
+        // Gossip is lost and conversations break, while every link stays up.
+        return this.#during(
+          () => Object.assign(this.#wire.faults, { drop: 0.8, corruptGossip: 0.3, corruptChannel: 0.5 }),
           () => this.#calm(),
         )
       case 'wire-slow':
@@ -197,13 +211,16 @@ export class Nemesis {
   /** An operator puts an old backup in place of a node's disk. */
   #restore(node: SimNode): void {
     const backup = node.disk.rows.copy()
-    this.#later(`${node.name} is restored`, () => {
-      if (node.gone) return
-      node.crash()
-      node.disk.rows = backup
-      this.#onRestored(node)
-      this.#start(node)
-    })
+    this.#later(`${node.name} is restored`, () => this.putBack(node, backup))
+  }
+
+  /** A node goes on from an old copy of its disk. */
+  putBack(node: SimNode, backup: SortedRows): void {
+    if (node.gone) return
+    node.crash()
+    node.disk.rows = backup
+    this.#onRestored(node)
+    this.#start(node)
   }
 
   /** Restored, and whoever knows what it wrote since then is out of its reach. */
@@ -220,10 +237,7 @@ export class Nemesis {
       if (node.gone) return
       healing()
       this.#cut(both([witness], [node, ...rest]))
-      node.crash()
-      node.disk.rows = backup
-      this.#onRestored(node)
-      this.#start(node)
+      this.putBack(node, backup)
     })
   }
 

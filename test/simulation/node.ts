@@ -1,18 +1,22 @@
 import { ForkWarden } from '../../cluster/ledger/fork-warden.ts'
 import { Incarnation } from '../../cluster/ledger/incarnation.ts'
+import { INSTALLING } from '../../cluster/ledger/layout.ts'
 import { ReplicatedJournal } from '../../cluster/ledger/replicated-journal.ts'
-import { Replication } from '../../cluster/ledger/replication.ts'
+import { Replication, type ReplicationParts } from '../../cluster/ledger/replication.ts'
+import { JournalAdmissions } from '../../cluster/membership/admission-ledger.ts'
 import { MemberActs } from '../../cluster/membership/member-acts.ts'
 import type { Member } from '../../cluster/membership/roster.ts'
 import { SeededRoster } from '../../cluster/membership/seeded-roster.ts'
 import { TableRoster } from '../../cluster/membership/table-roster.ts'
 import { NODE_ITSELF } from '../../src/access/principal.ts'
 import type { Journal } from '../../src/journal/journal.ts'
+import type { KeyValue } from '../../src/journal/key-value.ts'
 import { op } from '../../src/journal/kinds.ts'
 import type { Entry, Lane, NewOp } from '../../src/journal/op.ts'
 import type { Logger } from '../../src/runtime/logger.ts'
 import type { Random } from '../../src/runtime/random.ts'
 import type { Startable } from '../../src/runtime/startable.ts'
+import { SimBlobs } from './blobs.ts'
 import { SimDisk } from './disk.ts'
 import { type Doors, openDoors } from './doors.ts'
 import { SimNetwork } from './network/sim-network.ts'
@@ -33,6 +37,8 @@ export interface Witness {
   acknowledged(node: SimNode, lane: Lane, ids: readonly string[]): void
   /** It puts another out by itself: that one signed two histories. */
   putOut(node: SimNode, other: string): void
+  /** It begins or ends to put a snapshot in a lane's place. */
+  installing(node: SimNode): void
   /** The node itself says that something is wrong which never may be. */
   complained(node: SimNode, message: string): void
 }
@@ -47,6 +53,10 @@ export interface NodeParts {
   readonly witness: Witness
   /** Whom it was told of when it was admitted. */
   readonly seeds: readonly Member[]
+  /** What the cluster's id is the hash of. */
+  readonly genesis: Uint8Array
+  /** How often lanes are snapshotted and pruned; undefined: never. */
+  readonly pace: ReplicationParts['pace']
 }
 
 /** The product keeps its present life in a file beside the records; a backup holds both. */
@@ -63,6 +73,7 @@ interface Running {
   readonly network: SimNetwork
   readonly replication: Replication
   readonly acts: MemberActs
+  readonly admissions: JournalAdmissions
   /** The journal as its callers have it. */
   readonly recorded: Journal
   readonly doors: Doors
@@ -101,35 +112,47 @@ export class SimNode {
   /** Starts the node on what its disk holds. A node that cannot start breaks a promise: no fault here damages data. */
   async boot(): Promise<void> {
     if (this.#running || this.gone) return
-    const { id, clusterId, world, wire, keys, witness } = this.#parts
+    const { id, clusterId, world, wire, keys, witness, pace } = this.#parts
     const life: Life = { alive: true }
-    const store = this.disk.open(life)
+    const store = pace ? this.#watched(this.disk.open(life)) : this.disk.open(life)
     const incarnation = store.get(LIFE_KEY)
     const log = this.#log(witness)
     const random = world.random.fork()
     const timers = new SimTimers(world, life, this.name)
     const { clock } = this
-    const journal = new ReplicatedJournal({
+    const format = simFormat(keys, id)
+    const blobs: SimBlobs | undefined = pace && new SimBlobs(store, () => network)
+    const journal: ReplicatedJournal = new ReplicatedJournal({
       store,
       node: id,
-      format: simFormat(keys, id),
+      format,
       clusterId,
       clock,
       log,
       cachedRows: CACHED_ROWS,
+      blobs,
       ...(incarnation && { life: Buffer.from(incarnation).toString('latin1') }),
     })
     const tables = new TableRoster(journal, { clock, timers })
     const roster = new SeededRoster(tables, id, this.#parts.seeds)
-    const network = new SimNetwork(id, wire, roster, life)
-    const replication = new Replication({ journal, network, roster, clock, timers, random, log })
+    const network: SimNetwork = new SimNetwork(id, wire, roster, life)
+    const common = { journal, network, roster, clock, timers, random, log }
+    const replication = new Replication({
+      ...common,
+      ...(blobs && pace && { blobs: { store: blobs, source: blobs, format }, pace }),
+    })
     const recorded = this.#recorded(journal)
     const doors = openDoors(recorded, random)
     const acts = new MemberActs({ journal, rotation: rotation(random) })
     const onCompared: Replication['onCompared'] = (listener) => replication.onCompared(listener)
-    const common = { journal, network, roster, onCompared, clock, timers, random, log }
+    const genesis = this.#parts.genesis
+    const admissions = new JournalAdmissions(
+      { journal: recorded, roster, clock, keys: () => [] },
+      { clusterId, clusterName: 'simulated', genesis },
+    )
     const forkWarden = new ForkWarden({
       ...common,
+      onCompared,
       putOut: async (node, reason) => {
         witness.putOut(this, node)
         await acts.evict(node, { compromised: true, acceptUntil: 'now', reason }, NODE_ITSELF)
@@ -137,7 +160,7 @@ export class SimNode {
     })
     const keep = (name: string) =>
       store.write([{ type: 'put', key: LIFE_KEY, value: Buffer.from(name, 'latin1') }])
-    const lives = new Incarnation({ ...common, keep })
+    const lives = new Incarnation({ ...common, onCompared, keep })
     this.#running = {
       life,
       journal,
@@ -145,9 +168,10 @@ export class SimNode {
       network,
       replication,
       acts,
+      admissions,
       recorded,
       doors,
-      parts: [tables, lives, network, replication, forkWarden],
+      parts: [tables, lives, network, ...(blobs ? [blobs] : []), replication, forkWarden, admissions],
     }
     await journal.open()
     // Power may go again while it starts.
@@ -187,6 +211,18 @@ export class SimNode {
     for (const { id } of this.#parts.seeds) {
       if (tables.get(this.id)) return
       await this.#running?.replication.catchUp(id, new AbortController().signal).catch(() => {})
+    }
+  }
+
+  /** The disk, and whoever waits for the moment in which a lane is taken apart. */
+  #watched(store: KeyValue): KeyValue {
+    const { witness } = this.#parts
+    return {
+      ...store,
+      write: (batch) => {
+        if (batch.some(({ key }) => key.startsWith(INSTALLING.gte))) witness.installing(this)
+        return store.write(batch)
+      },
     }
   }
 

@@ -1,9 +1,12 @@
-import { blockKey, decodeBlock } from '../../cluster/ledger/layout.ts'
+import type { Block } from '../../cluster/ledger/block-format.ts'
+import { blockKey, decodeBlock, installingKey } from '../../cluster/ledger/layout.ts'
 import type { ReplicatedJournal } from '../../cluster/ledger/replicated-journal.ts'
 import {
   AUTHORITY,
+  CATALOG,
   type Entry,
   type FeedId,
+  feedId,
   feedOf,
   type Lane,
   opId,
@@ -12,11 +15,13 @@ import {
 import { type Acknowledged, lostAcknowledged } from './checkers/acknowledged.ts'
 import { disagreement, notConverged, type Standing } from './checkers/agreement.ts'
 import { administrators, brokenChain, stateHashOf } from './checkers/disk-state.ts'
+import { admittedAlone, misjudgedByEviction, unrecovered } from './checkers/membership.ts'
 import { outOfOrder, stepBack } from './checkers/order.ts'
 import { type Held, Rights } from './checkers/rights.ts'
 import { SignedBlocks } from './checkers/signed-blocks.ts'
 import type { SimNode, Witness } from './node.ts'
 import { Past } from './past.ts'
+import { opsOf } from './reference/past.ts'
 import { unlikeReference } from './reference-state.ts'
 import { type Keys, readSimBlock } from './signatures.ts'
 import type { World } from './world/world.ts'
@@ -26,6 +31,10 @@ interface Book {
   past: Past
   rights: Rights
   readonly acknowledged: Acknowledged[]
+  /** The snapshot op whose rows stand for the lane's beginning there. */
+  base: string | null | undefined
+  /** A snapshot took the lane's place, or broke off: entries it had are applied to it again. */
+  rebuilt: boolean
 }
 
 /** Sees everything that happens at every node, and holds it against the promises. */
@@ -33,6 +42,8 @@ export class Oracle implements Witness {
   readonly signedBlocks = new SignedBlocks()
   /** Told of a node that has something to decide again. */
   onReviewing: (node: SimNode) => void = () => {}
+  /** Told of a node that takes a lane apart. */
+  onInstalling: (node: SimNode) => void = () => {}
   /** Restored, and everybody knows more of their logs than they do: they can and must not write a number twice. */
   readonly #warned = new Set<string>()
   /** Whom anybody ever admitted. */
@@ -41,11 +52,14 @@ export class Oracle implements Witness {
   readonly #world: World
   readonly #keys: Keys
   readonly #cluster: string
+  /** Whether the recovery key of this cluster signed it. */
+  readonly #isRecovery: (signature: Uint8Array) => boolean
   readonly #books = new Map<string, Book>()
   /** Where an op stands, told by the block that brought it. */
   readonly #ops = new Map<string, Acknowledged>()
 
-  constructor(world: World, keys: Keys, cluster: string) {
+  constructor(world: World, keys: Keys, cluster: string, isRecovery: (signature: Uint8Array) => boolean) {
+    this.#isRecovery = isRecovery
     this.#world = world
     this.#keys = keys
     this.#cluster = cluster
@@ -62,13 +76,14 @@ export class Oracle implements Witness {
 
   /** A node went back to an old copy of its disk: what it had promised is lost with it. */
   restored(node: SimNode, others: readonly SimNode[]): void {
+    this.#rescue(node, others)
     this.#books.delete(node.id)
-    this.excused.add(node.id)
+    this.relapsed.add(node.id)
     // What others knew may be gone with it.
     this.#warned.clear()
     const feeds = this.signedBlocks.feedsOf(node.id)
     const isKnown = ([feed, { seq, hash }]: [FeedId, { seq: number; hash: string }]) =>
-      others.every((one) => hashHeld(one, feed, seq) === hash)
+      others.every((one) => this.#hashHeld(one, feed, seq) === hash)
     if (others.length > 0 && feeds.every(isKnown)) this.#warned.add(node.id)
   }
 
@@ -82,11 +97,9 @@ export class Oracle implements Witness {
     if (!journal) return
     const book = this.#book(node)
     const frontier = journal.frontier()
-    this.#hold(
-      'I13 a node never knows less than it did',
-      node,
-      stepBack(book.past, frontier, (feed) => this.signedBlocks.forked.has(feed)),
-    )
+    this.#follow(node, book)
+    const isOpen = (feed: FeedId) => isAside(node, feed) || this.signedBlocks.forked.has(feed)
+    this.#hold('I13 a node never knows less than it did', node, stepBack(book.past, frontier, isOpen))
     this.#holdAcknowledged(node, book)
     // What a crash left on disk though nobody had been told of it yet.
     const ranges = Object.entries(frontier)
@@ -98,6 +111,10 @@ export class Oracle implements Witness {
       this.#apply(node, book, block.entry)
     }
     this.#hold('I4 a revocation beats what had not seen it', node, book.rights.violation(held(journal), true))
+  }
+
+  installing(node: SimNode): void {
+    this.onInstalling(node)
   }
 
   signed(node: SimNode, bytes: Uint8Array): void {
@@ -112,8 +129,9 @@ export class Oracle implements Witness {
   }
 
   /** What a newer node wrote was taken in at its own, or not. */
-  writtenAhead(node: SimNode, taken: boolean): void {
-    if (!taken && this.signedBlocks.forked.size === 0)
+  writtenAhead(node: SimNode, at: { seq: number; hash: string }, taken: boolean): void {
+    if (taken) this.#book(node).acknowledged.push({ feed: feedId(AUTHORITY, node.id), ...at })
+    else if (this.signedBlocks.forked.size === 0)
       this.#hold('I9 what is not known yet is kept', node, 'what it wrote ahead of others was not taken in')
   }
 
@@ -124,6 +142,7 @@ export class Oracle implements Witness {
 
   applied(node: SimNode, entries: readonly Entry[]): void {
     const book = this.#book(node)
+    this.#follow(node, book)
     for (const entry of entries) this.#apply(node, book, entry)
     const { journal } = node
     if (journal?.isReviewing) this.onReviewing(node)
@@ -188,6 +207,7 @@ export class Oracle implements Witness {
       const { rows } = node.disk
       const claimed = journal.stateHash()
       this.#holdAcknowledgedEverywhere(node, nodes)
+      this.#holdRescued(node, nodes)
       if (stateHashOf(rows) !== claimed) {
         this.#hold('I3 the state hash is that of the rows', node, `it claims ${claimed}`)
       }
@@ -195,41 +215,119 @@ export class Oracle implements Witness {
       this.#hold(
         'feeds are gapless and in causal order',
         node,
-        await brokenChain(rows, frontier, this.#keys, this.#cluster),
+        await brokenChain(
+          { rows, frontier, floor: (feed) => floorOf(node, feed) ?? 1 },
+          this.#keys,
+          this.#cluster,
+        ),
       )
       const wrong = this.#book(node).rights.violation(held(journal), true)
       this.#hold('I4 a revocation beats what had not seen it', node, wrong)
-      // What a fork takes back may be what made the last one; that is what the recovery key is for.
-      const isWhole = ![...this.signedBlocks.forked].some((feed) => parseFeedId(feed).lane === AUTHORITY)
-      if (isWhole && administrators(rows).length === 0)
+      // What a fork takes back may be what made the last one; the recovery key was used by now.
+      if (administrators(rows).length === 0)
         this.#hold('I12 at least one administrator', node, 'there is none')
     }
     const [first] = nodes
     if (!first?.journal) return
-    const entries = await entriesOf(first, this.#keys, this.#cluster)
+    const entries = this.#entriesOf(first)
+    const { tables } = first.journal
+    const ops = opsOf(entries.filter(({ lane }) => lane === AUTHORITY))
+    this.#hold('I6 an eviction counts as far as it says', first, misjudgedByEviction(ops, tables))
+    this.#hold('a second consent is somebody else’s', first, admittedAlone(ops, tables))
+    const odd = unrecovered(ops, tables, this.#isRecovery)
+    this.#hold('I7 only the recovery key of this cluster opens it', first, odd)
     const unlike = unlikeReference(entries, first.disk.rows, first.journal.stateHash())
     this.#hold('I3-reference the rows are those of the reference', first, unlike)
   }
 
   #apply(node: SimNode, book: Book, entry: Entry): void {
     const feed = feedOf(entry)
-    const wrong = outOfOrder(entry, book.past, (other) => this.signedBlocks.forked.has(other))
-    this.#hold('feeds are gapless and in causal order', node, wrong)
+    const isAgain = book.rebuilt && entry.seq <= (book.past.seqs.get(feed) ?? 0)
+    if (!isAgain) {
+      const wrong = outOfOrder(entry, book.past, (other) => this.signedBlocks.forked.has(other))
+      this.#hold('feeds are gapless and in causal order', node, wrong)
+    }
     if (!this.admitted.has(entry.author)) {
       this.#hold('I7 nothing forged is taken in', node, `${feed}/${entry.seq} is a stranger's`)
     }
-    const hash = hashHeld(node, feed, entry.seq)
+    const hash = hashStored(node, feed, entry.seq)
     if (entry.author !== node.id && !this.signedBlocks.has(feed, entry.seq, hash ?? '')) {
       this.#hold('I7 nothing forged is taken in', node, `${feed}/${entry.seq} was not signed by its author`)
     }
-    for (const op of book.past.apply(entry)) book.rights.apply(op)
+    if (!isAgain) for (const op of book.past.apply(entry)) book.rights.apply(op)
+  }
+
+  /** Where a snapshot has taken a lane's place, the node knows what that stands for without having applied it. */
+  #follow(node: SimNode, book: Book): void {
+    if (node.disk.rows.get(installingKey(CATALOG))) book.rebuilt = true
+    const floor = node.journal?.lanes.floor(CATALOG)
+    if (!floor || floor.snapshot === book.base) return
+    book.base = floor.snapshot
+    const missing: Entry[] = []
+    for (const [feed, seq] of Object.entries(floor.frontier)) {
+      const known = book.past.seqs.get(feed) ?? 0
+      for (const { entry } of this.#chain(node, feed, seq)) {
+        if (entry.seq <= known) break
+        missing.push(entry)
+      }
+    }
+    for (const entry of missing.sort((a, b) => a.depth - b.depth || a.seq - b.seq)) book.past.apply(entry)
+  }
+
+  /** The entries of a feed up to one the node holds, the newest first: also what it has let go of by now. */
+  *#chain(node: SimNode, feed: FeedId, seq: number): Generator<Block> {
+    let hash = hashStored(node, feed, seq)
+    while (hash !== undefined) {
+      const block = this.#keys.read.get(hash)
+      if (!block) return
+      yield block
+      hash = block.next
+    }
+  }
+
+  /** Hash of the entry a node holds there, or has let go of behind a snapshot. */
+  #hashHeld(node: SimNode, feed: FeedId, seq: number): string | undefined {
+    const stored = hashStored(node, feed, seq)
+    const floor = floorOf(node, feed)
+    if (stored !== undefined || floor === undefined || seq >= floor) return stored
+    for (const { entry, hash } of this.#chain(node, feed, floor)) if (entry.seq === seq) return hash
+    return undefined
+  }
+
+  /** All a node holds or has let go of. */
+  #entriesOf(node: SimNode): Entry[] {
+    const frontier = Object.entries(node.journal?.frontier() ?? {})
+    return frontier.flatMap(([feed, seq]) => [...this.#chain(node, feed, seq)].map(({ entry }) => entry))
   }
 
   #holdAcknowledged(node: SimNode, book: Book): void {
     // What lies behind a fork counts nowhere, whoever signed both.
-    const sound = book.acknowledged.filter(({ feed }) => !this.signedBlocks.forked.has(feed))
-    const lost = lostAcknowledged(sound, (feed, seq) => hashHeld(node, feed, seq))
+    const sound = book.acknowledged.filter(
+      ({ feed }) => !this.signedBlocks.forked.has(feed) && !isAside(node, feed),
+    )
+    const lost = lostAcknowledged(sound, (feed, seq) => this.#hashHeld(node, feed, seq))
     this.#hold('I1 what was acknowledged is there after any crash', node, lost)
+  }
+
+  /** What a node acknowledged and forgot is not lost while another remembers it. */
+  #rescue(node: SimNode, others: readonly SimNode[]): void {
+    for (const { holders } of this.#rescued) holders.delete(node.id)
+    for (const at of this.#books.get(node.id)?.acknowledged ?? []) {
+      const knowing = others.filter((one) => !one.hostile && this.#hashHeld(one, at.feed, at.seq) === at.hash)
+      this.#rescued.push({ at, holders: new Set(knowing.map(({ id }) => id)) })
+    }
+  }
+
+  #holdRescued(node: SimNode, members: readonly SimNode[]): void {
+    const owed = this.#rescued.filter(
+      ({ at, holders }) =>
+        !this.signedBlocks.forked.has(at.feed) && members.some(({ id }) => holders.has(id)),
+    )
+    const lost = lostAcknowledged(
+      owed.map(({ at }) => at),
+      (feed, seq) => this.#hashHeld(node, feed, seq),
+    )
+    this.#hold('I1 what a restored node had acknowledged is kept by who held it', node, lost)
   }
 
   #holdAcknowledgedEverywhere(node: SimNode, members: readonly SimNode[]): void {
@@ -237,11 +335,14 @@ export class Oracle implements Witness {
       const { acknowledged } = this.#books.get(id) ?? { acknowledged: [] }
       if (this.excused.has(id)) continue
       const sound = acknowledged.filter(({ feed }) => !this.signedBlocks.forked.has(feed))
-      const lost = lostAcknowledged(sound, (feed, seq) => hashHeld(node, feed, seq))
+      const lost = lostAcknowledged(sound, (feed, seq) => this.#hashHeld(node, feed, seq))
       this.#hold('I1 what was acknowledged is everywhere in the end', node, lost)
     }
   }
 
+  readonly #rescued: { readonly at: Acknowledged; readonly holders: Set<string> }[] = []
+  /** Nodes that went back to an old copy of their disk. */
+  readonly relapsed = new Set<string>()
   /** Nodes that were evicted or lie: what they acknowledged last may have died with them. */
   readonly excused = new Set<string>()
 
@@ -259,7 +360,13 @@ export class Oracle implements Witness {
   #book(node: SimNode): Book {
     const known = this.#books.get(node.id)
     if (known) return known
-    const book: Book = { past: new Past(), rights: new Rights(), acknowledged: [] }
+    const book: Book = {
+      past: new Past(),
+      rights: new Rights(),
+      acknowledged: [],
+      base: undefined,
+      rebuilt: false,
+    }
     this.#books.set(node.id, book)
     return book
   }
@@ -280,7 +387,7 @@ function held(journal: ReplicatedJournal): Held {
 }
 
 /** Says so without taking the whole row apart: it begins with the hash, a text of 43 bytes. */
-function hashHeld(node: SimNode, feed: FeedId, seq: number): string | undefined {
+function hashStored(node: SimNode, feed: FeedId, seq: number): string | undefined {
   const row = node.disk.rows.get(blockKey(feed, seq))
   if (!row) return undefined
   if (row[0] !== 0x83 || row[1] !== 0x78 || row[2] !== 43) return decodeBlock(row).hash
@@ -298,12 +405,12 @@ function standings(nodes: readonly SimNode[]): Standing[] {
   })
 }
 
-/** All a node holds, causes first. */
-async function entriesOf(node: SimNode, keys: Keys, cluster: string): Promise<Entry[]> {
-  const entries: Entry[] = []
-  const { journal } = node
-  if (!journal) return entries
-  const ranges = Object.entries(journal.frontier()).map(([feed, to]) => ({ feed, from: 1, to }))
-  for await (const bytes of journal.blocks(ranges)) entries.push(readSimBlock(keys, bytes, cluster).entry)
-  return entries
+/** Where the feed's log begins at that node; undefined where nothing of its lane has been let go of. */
+function floorOf({ journal }: SimNode, feed: FeedId): number | undefined {
+  return journal?.lanes.floor(parseFeedId(feed).lane)?.frontier[feed]
+}
+
+/** Its lane is empty or half there, and what the node wrote in it put aside. */
+function isAside({ disk }: SimNode, feed: FeedId): boolean {
+  return disk.rows.get(installingKey(parseFeedId(feed).lane)) !== undefined
 }

@@ -1,16 +1,19 @@
+import type { ReplicationParts } from '../../cluster/ledger/replication.ts'
 import { PARKED_BLOCKS_MAX, PARKED_BYTES_MAX } from '../../cluster/limits.ts'
 import type { Member } from '../../cluster/membership/roster.ts'
 import { NODE_ITSELF } from '../../src/access/principal.ts'
 import { isFault } from '../../src/errors.ts'
+import { isAdmin } from '../../src/journal/effective.ts'
 import { clusterIdOf, foundingOps, writeGenesis } from '../../src/journal/genesis.ts'
-import { op } from '../../src/journal/kinds.ts'
 import { AUTHORITY } from '../../src/journal/op.ts'
 import { LIES, Liar } from './hostile.ts'
 import { Nemesis } from './nemesis.ts'
 import { Wire } from './network/wire.ts'
 import { SimNode } from './node.ts'
 import { Oracle } from './oracle.ts'
+import { RecoveryKey } from './recovery.ts'
 import { Keys } from './signatures.ts'
+import type { SortedRows } from './sorted-rows.ts'
 import { Workload } from './workload.ts'
 import { describe, type Violation, World } from './world/world.ts'
 
@@ -49,6 +52,26 @@ const NODES_EVER_MAX = 10
 /** A member that was cut off, or sent what was corrupted on its way, is asked again within five minutes. */
 const CONVERGED_MS_MAX = 6 * 60_000
 const CHECK_EVERY_MS = 200
+/** Of a cluster that snapshots and prunes: often, for runs are short, and only when nothing has happened for a while. */
+const PACE: ReplicationParts['pace'] = {
+  entries: 6,
+  logBytes: 2 ** 40,
+  checkMs: 300,
+  jitterMs: 200,
+  quietMs: 280,
+  worthEntries: 4,
+  pruneMs: 400,
+}
+/** What such runs do beside the rest: part of their time goes into that. */
+const KEEPING_EVENTS = 150
+/** Long enough for a snapshot to be written, vouched for and pruned behind. */
+const LULL_MS: readonly [number, number] = [600, 1800]
+/** A newcomer that waits for a second consent asks so often. */
+const ASK_MS = 400
+const ASKS_MAX = 12
+const DAY_MS = 86_400_000
+
+const RECOVERY = new RecoveryKey(7)
 
 /** A node of a later version, and what writes for it. */
 interface Newer {
@@ -76,6 +99,10 @@ export class Simulation {
   #newer: Newer | undefined
   /** Who admitted somebody stays as well, for what it recorded could go with it. */
   readonly #sponsors = new Set<SimNode>()
+  /** Lanes are snapshotted and pruned. */
+  readonly #keeping: boolean
+  /** A node's disk as it once was. */
+  #backup: { readonly node: SimNode; readonly rows: SortedRows } | undefined
 
   constructor(options: RunOptions) {
     this.#options = options
@@ -84,17 +111,21 @@ export class Simulation {
     this.#wire = new Wire(this.#world)
     this.#keys = new Keys(random.fork())
     this.#nemesis = new Nemesis(this.#world, this.#wire, (node) => this.#restored(node))
-    this.#workload = new Workload(random.fork())
+    this.#workload = new Workload(random.fork(), RECOVERY)
+    this.#keeping = random.chance(0.3)
     const founder = this.#keys.create()
     this.#genesis = writeGenesis({
       name: 'simulated',
       founder,
       nonce: random.bytes(32),
       time: 1,
-      recovery: random.bytes(32),
+      recovery: RECOVERY.public,
     })
     this.#cluster = clusterIdOf(this.#genesis)
-    this.#oracle = new Oracle(this.#world, this.#keys, this.#cluster)
+    this.#oracle = new Oracle(this.#world, this.#keys, this.#cluster, (signature) =>
+      RECOVERY.hasSigned(signature),
+    )
+    this.#oracle.onInstalling = (node) => this.#nemesis.ambush(node)
     this.#oracle.onReviewing = (node) => this.#nemesis.ambush(node)
     this.#oracle.admitted.add(founder)
     this.#add(founder, 'n0', [])
@@ -138,7 +169,7 @@ export class Simulation {
     const facts = factsOf(founder.name)
     await this.#doing(founder.journal?.commit(AUTHORITY, () => foundingOps(this.#genesis, founder.id, facts)))
     await this.#doing(this.#workload.lay(founder))
-    while (this.#nodes.length < count) await this.#doing(this.#join(founder))
+    while (this.#nodes.length < count) await this.#doing(this.#join(founder, true))
     const liars = random.chance(0.3) ? random.sample(this.#nodes.slice(1), 1) : []
     for (const node of liars) {
       node.hostile = true
@@ -162,13 +193,20 @@ export class Simulation {
     const faultRate = random.pick([0, 0.01, 0.03, 0.08])
     const stepMs = random.pick(STEP_MS)
     const changeRate = random.pick(CHANGE_RATES)
-    const enough = this.#world.events + (this.#options.events ?? EVENTS)
+    const more = this.#keeping ? KEEPING_EVENTS : 0
+    const enough = this.#world.events + (this.#options.events ?? EVENTS) + more
+    const keepingRate = this.#keeping ? 0.03 : 0
+    let lullMs = 0
     const next = () => {
-      const afterMs = -Math.log(1 - random.fraction()) * stepMs * 2 * random.fraction()
+      const afterMs = lullMs - Math.log(1 - random.fraction()) * stepMs * 2 * random.fraction()
+      lullMs = 0
       this.#world.schedule(afterMs, 'step', () => {
         this.#steps++
         const [liar] = this.#liars.keys()
-        if (random.chance(faultRate)) {
+        if (random.chance(keepingRate)) {
+          this.#backUp()
+          lullMs = random.between(...LULL_MS)
+        } else if (random.chance(faultRate)) {
           this.#nemesis.strike(this.#nodes.filter(({ gone }) => !gone))
         } else if (liar && random.chance(0.06)) this.#lie(liar)
         else if (random.chance(changeRate)) this.#change()
@@ -185,6 +223,72 @@ export class Simulation {
   async #settle(): Promise<void> {
     const world = this.#world
     const members = () => this.#members()
+    await this.#converge()
+    if (this.#keeping && world.random.chance(0.7)) {
+      await this.#comeLate()
+      await this.#converge()
+    }
+    await this.#recover()
+    this.#oracle.holdBounds(members(), { blocks: PARKED_BLOCKS_MAX, bytes: PARKED_BYTES_MAX })
+    if (world.violation) return
+    try {
+      await this.#oracle.holdFinally(members())
+    } catch (error) {
+      world.fail('what is on disk can be read', describe(error))
+    }
+  }
+
+  async #rest(ms: number): Promise<void> {
+    const world = this.#world
+    const untilMs = world.nowMs + ms
+    world.schedule(ms, 'rest', () => {})
+    await world.run(() => world.nowMs >= untilMs)
+  }
+
+  /** A fork may have taken back what made the last administrator; that is what the recovery key is for. */
+  async #recover(): Promise<void> {
+    const [node] = this.#members()
+    const { users } = this.#workload
+    const { tables } = node?.journal ?? {}
+    if (!node || !tables || this.#world.violation) return
+    const rows = users.flatMap((user) => tables.get('users', user) ?? [])
+    const [someone] = rows.filter(({ deleted }) => !deleted)
+    if (!someone || rows.some(isAdmin)) return
+    await this.#doing(this.#workload.recover(node, someone.id, RECOVERY))
+    await this.#converge()
+  }
+
+  /** Somebody joins, or comes back from an old backup, where much has been written down and let go of. */
+  async #comeLate(): Promise<void> {
+    const { random } = this.#world
+    await this.#rest(random.between(...LULL_MS))
+    const [sponsor] = random.sample(this.#members(), 1)
+    if (!sponsor?.up) return
+    if (this.#backup && random.chance(0.6)) {
+      this.#world.note(`${this.#backup.node.name} comes back from an old backup`)
+      if (!this.#backup.node.hostile) this.#nemesis.putBack(this.#backup.node, this.#backup.rows)
+    }
+    if (random.chance(0.7) && this.#nodes.length < NODES_EVER_MAX) {
+      this.#world.note(`${sponsor.name} admits late`)
+      this.#join(sponsor).catch(() => {})
+    }
+    for (let n = 0; n < 6; n++) {
+      await this.#rest(random.between(20, 300))
+      this.#ask()
+    }
+  }
+
+  #backUp(): void {
+    const { random } = this.#world
+    const up = this.#nodes.filter((node) => this.#isAsked(node))
+    if (up.length === 0 || (this.#backup && random.chance(0.7))) return
+    const node = random.pick(up)
+    this.#backup = { node, rows: node.disk.rows.copy() }
+  }
+
+  async #converge(): Promise<void> {
+    const world = this.#world
+    const members = () => this.#members()
     const untilMs = world.nowMs + CONVERGED_MS_MAX
     this.#nemesis.healAll(this.#nodes)
     let wait: string | undefined = 'not looked at yet'
@@ -197,13 +301,6 @@ export class Simulation {
       else wait = this.#oracle.notYet(members())
     }
     if (wait !== undefined) world.fail('I10 nodes agree soon after all faults are over', wait)
-    this.#oracle.holdBounds(members(), { blocks: PARKED_BLOCKS_MAX, bytes: PARKED_BYTES_MAX })
-    if (world.violation) return
-    try {
-      await this.#oracle.holdFinally(members())
-    } catch (error) {
-      world.fail('what is on disk can be read', describe(error))
-    }
   }
 
   /**
@@ -249,7 +346,9 @@ export class Simulation {
 
   #writeAhead(newer: Newer): void {
     const { node, pen } = newer
-    if (newer.writing || !node.up || node.gone) return
+    // One that knows of its own admission: before that nobody takes anything of it, itself included.
+    const isMember = node.journal?.tables.get('nodes', node.id)?.state === 'member'
+    if (newer.writing || !node.up || node.gone || !isMember) return
     newer.writing = true
     this.#world.note(`${node.name} writes what others do not know`)
     const others = this.#nodes.filter((one) => one !== node && !one.gone)
@@ -289,7 +388,7 @@ export class Simulation {
       // Whom somebody admits who was thrown out meanwhile is nobody's member.
       const living = this.#nodes.filter(({ gone }) => !gone).length
       if (living >= NODES_MAX || this.#nodes.length >= NODES_EVER_MAX) return
-      if (this.#oracle.excused.has(node.id)) return
+      if (this.#oracle.excused.has(node.id) || this.#oracle.relapsed.has(node.id)) return
       this.#world.note(`${node.name} admits`)
       this.#join(node).catch(ignore)
     } else if (members.length > 3) {
@@ -305,29 +404,44 @@ export class Simulation {
     }
   }
 
-  async #join(issuer: SimNode): Promise<void> {
+  async #join(issuer: SimNode, isFirst = false): Promise<void> {
+    const { random } = this.#world
     const id = this.#keys.create()
     const seeds = this.#nodes.map(({ id, name }) => seedOf(id, name))
     const name = `n${this.#named++}`
     const invite = `invite-${id}`
+    const { up } = issuer
+    if (!up) return
     this.#sponsors.add(issuer)
     this.#oracle.admitted.add(id)
     this.#oracle.joined()
     const facts = { ...factsOf(name), addresses: [], swarm: [] }
-    await issuer.journal?.commit(AUTHORITY, () => [
-      op(
-        'invite.created',
-        { invite, verifier: 'v', expiresAt: 1, role: 'anchor', scope: null, approval: false, days: null },
-        'node',
-      ),
-      op('node.admitted', { node: id, facts, invite, notAfter: null }, 'node'),
-    ])
+    const by = isFirst || random.chance(0.5) ? NODE_ITSELF : this.#workload.sponsor(up.journal.tables)
+    const approval = by !== NODE_ITSELF && random.chance(0.5)
+    const request = { ttlSeconds: DAY_MS / 1000, role: 'anchor', scope: null, approval, days: null } as const
+    const issued = { id: invite, verifier: 'v', expiresAt: issuer.clock.now() + DAY_MS }
+    await up.admissions.record(issued, request, by)
+    if (!(await this.#isLetIn(issuer, () => issuer.up?.admissions.admit(invite, id, facts)))) return
     await this.#add(id, name, seeds).boot()
+  }
+
+  /** Asks at the desk until a second consent was given, where one is needed. */
+  async #isLetIn(issuer: SimNode, ask: () => Promise<unknown> | undefined): Promise<boolean> {
+    for (let asks = 0; asks < ASKS_MAX; asks++) {
+      const answer = issuer.up ? await ask() : 'pending'
+      if (answer !== 'pending') return true
+      await new Promise<void>((resolve) => {
+        this.#world.schedule(ASK_MS, `${issuer.name} is asked again`, resolve)
+      })
+    }
+    return false
   }
 
   #add(id: string, name: string, seeds: readonly Member[]): SimNode {
     const [world, wire, keys, witness] = [this.#world, this.#wire, this.#keys, this.#oracle]
-    const node = new SimNode({ id, name, clusterId: this.#cluster, world, wire, keys, witness, seeds })
+    const common = { world, wire, keys, witness, genesis: this.#genesis }
+    const pace = this.#keeping ? PACE : undefined
+    const node = new SimNode({ ...common, id, name, clusterId: this.#cluster, seeds, pace })
     this.#nodes.push(node)
     return node
   }

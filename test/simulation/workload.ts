@@ -11,6 +11,7 @@ import { parseDigest } from '../../src/oci/digest.ts'
 import { parseRepositoryName } from '../../src/oci/name.ts'
 import { parseTag } from '../../src/oci/reference.ts'
 import type { SimNode } from './node.ts'
+import { RecoveryKey } from './recovery.ts'
 import type { SeededRandom } from './world/random.ts'
 
 /** What clients do, and how often; rights change far more than in real life, for that is where faults hide. */
@@ -35,6 +36,9 @@ export const REQUESTS = {
   'set-public': 4,
   announce: 2,
   unknown: 2,
+  approve: 4,
+  recover: 1,
+  'recover-falsely': 1,
 }
 export type Request = keyof typeof REQUESTS
 
@@ -56,6 +60,9 @@ const TRADE: Readonly<Partial<Record<Request, number>>> = {
 
 /** A chain long enough for whatever goes along chains; how long deciding takes grows steeply with it. */
 const PROMOTIONS_MAX = 4
+
+/** Another cluster's. */
+const STRANGE_KEY = new RecoveryKey(9)
 
 const ROLES: readonly RoleId[] = [1, 2, 3, 4, 5]
 const PASSWORD = 'Simulated-0'
@@ -88,11 +95,14 @@ export class Workload {
   readonly projects: string[] = []
   #promoted = 0
   readonly #random: SeededRandom
+  readonly #key: RecoveryKey
   readonly #images: readonly Image[]
   #weights: Readonly<Partial<Record<Request, number>>>
 
-  constructor(random: SeededRandom) {
+  /** @param key the cluster's recovery key */
+  constructor(random: SeededRandom, key: RecoveryKey) {
     this.#random = random
+    this.#key = key
     this.#images = Array.from({ length: IMAGES }, (_, n) => image(n))
     // Each run has favourites: what is rare on average is frequent somewhere.
     const favour = (weight: number) => weight * random.pick([0, 0.5, 1, 1, 2, 5])
@@ -175,6 +185,11 @@ export class Workload {
       }
       case 'announce':
         return this.#announce(node)
+      case 'approve':
+        return this.#approve(node)
+      case 'recover':
+      case 'recover-falsely':
+        return this.recover(node, user, what === 'recover' ? this.#key : STRANGE_KEY)
       case 'unknown': {
         // From a newer version that is being rolled out somewhere.
         const later: NewOp = {
@@ -243,6 +258,31 @@ export class Workload {
     const url = `https://${this.#random.integer(100)}.example.org`
     const facts = { name, site, tokenKey, sealKey, url, addresses: [], swarm: [] }
     await node.up?.recorded.commit(AUTHORITY, () => [op('node.announced', { facts }, 'node')])
+  }
+
+  /** The second consent to whoever waits for it; now and then by the one who gave the first. */
+  async #approve(node: SimNode): Promise<void> {
+    const { tables } = node.journal as NonNullable<SimNode['journal']>
+    const pending: string[] = []
+    for await (const { row } of tables.list('nodes')) if (row.state === 'pending') pending.push(row.id)
+    if (pending.length === 0) throw new Fault('NOT_FOUND', 'nobody waits')
+    const by = this.sponsor(tables)
+    await node.up?.acts.approve(this.#random.pick(pending), by)
+  }
+
+  /** Whoever holds the recovery key makes somebody administrator again. */
+  async recover(node: SimNode, user: string, key: RecoveryKey): Promise<void> {
+    const { recovery } = doorsOf(node)
+    const name = node.journal?.tables.get('users', user)?.name
+    if (name === undefined) throw new Fault('NOT_FOUND', 'there is no such user')
+    const challenge = await recovery.challenge(name, `${PASSWORD}recovered`)
+    await recovery.recover(challenge, key.sign(challenge), NODE_ITSELF)
+  }
+
+  /** On whose behalf somebody is let in: an administrator, or the operator at the machine. */
+  sponsor(tables: Tables): Acting {
+    const bosses = this.users.filter((user) => isBoss(tables, user))
+    return bosses.length === 0 || this.#random.chance(0.3) ? NODE_ITSELF : acting(this.#random.pick(bosses))
   }
 
   /** Chains of rights: the newest administrator makes another one. */

@@ -41,23 +41,32 @@ export function firstDifference(one: SortedRows, two: SortedRows): string | unde
   return undefined
 }
 
+/** Where a node's logs begin and end. */
+export interface Logs {
+  readonly rows: SortedRows
+  readonly frontier: Readonly<Record<FeedId, number>>
+  /** The first entry of a feed that has to be there; 1 where nothing has been pruned. */
+  floor(feed: FeedId): number
+}
+
 /** Each feed's blocks are all there, each signed by its author and linked to the one before. */
 export async function brokenChain(
-  rows: SortedRows,
-  frontier: Readonly<Record<FeedId, number>>,
+  { rows, frontier, floor }: Logs,
   keys: Keys,
   cluster: string,
 ): Promise<string | undefined> {
   for (const [feed, length] of Object.entries(frontier)) {
     let before: string | undefined
-    for (let seq = 1; seq <= length; seq++) {
+    const first = floor(feed)
+    for (let seq = first; seq <= length; seq++) {
       const row = rows.get(blockKey(feed, seq))
       if (!row) return `${feed}/${seq} of ${length} is missing`
       try {
         const block = readSimBlock(keys, decodeBlock(row).bytes, cluster)
         await block.verify()
         if (block.feed !== feed || block.entry.seq !== seq) return `${feed}/${seq} holds another block`
-        if (block.next !== before) return `${feed}/${seq} is not linked to the block before it`
+        if (block.next !== before && (seq === 1 || seq > first))
+          return `${feed}/${seq} is not linked to the block before it`
         before = block.hash
       } catch (error) {
         return `${feed}/${seq} is unreadable: ${String(error)}`

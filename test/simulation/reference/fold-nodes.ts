@@ -111,11 +111,8 @@ export function foldKeysAndSnapshots(ops: readonly Formed[], tables: ReferenceTa
     }
     if (is(op, 'lane.snapshotted')) {
       const { id, dot, depth } = op
-      const attested = ops
-        .filter((one) => is(one, 'lane.attested'))
-        .filter((one) => one.body.snapshot === id)
-        .sort(byDepthThenId)
-      const signers = [...new Set([op.author, ...attested.map(({ author }) => author)])]
+      const attested = ops.filter((one) => is(one, 'lane.attested')).filter((one) => one.body.snapshot === id)
+      const signers = [...new Set([op.author, ...attested.map(({ author }) => author).sort()])]
       tables.put('snapshots', id, { id, dot, depth, ...op.body, signers })
     }
   }
