@@ -35,6 +35,7 @@ import { ControlSocket } from './http/api/control-socket.ts'
 import { Health } from './http/health/health.ts'
 import { journalProbe, storageProbe } from './http/health/probes.ts'
 import { healthRoutes } from './http/health/routes.ts'
+import { metricsRoutes } from './http/metrics/routes.ts'
 import { registryRoutes } from './http/oci/routes.ts'
 import { HttpServer, type RouteModule, type TlsKeys } from './http/server.ts'
 import { tokenRoutes } from './http/token/routes.ts'
@@ -258,9 +259,14 @@ function compose(
       registryRoutes({ registry, access }),
       tokenRoutes({ tables, logins, issuer }),
       apiRoutes(api, { door: 'public' }),
+      metricsRoutes(api, { door: 'public' }),
       healthRoutes({ health }),
     ],
-    control: [apiRoutes(api, { door: 'control' }), healthRoutes({ health })],
+    control: [
+      apiRoutes(api, { door: 'control' }),
+      metricsRoutes(api, { door: 'control' }),
+      healthRoutes({ health }),
+    ],
   }
 }
 

@@ -2,6 +2,7 @@ import { homedir, hostname } from 'node:os'
 import type { Machine } from '../config/settings.ts'
 import { type Clock, systemClock } from '../runtime/clock.ts'
 import { type Random, systemRandom } from '../runtime/random.ts'
+import { systemTimers, type Timers } from '../runtime/timers.ts'
 import type { Runtime } from './runtime.ts'
 import { processTerminal, type Terminal } from './terminal.ts'
 
@@ -14,6 +15,7 @@ export interface CliContext {
   readonly cwd: string
   readonly random: Random
   readonly clock: Clock
+  readonly timers: Timers
   /** Aborted when somebody wants it to end: SIGINT or SIGTERM. */
   readonly interrupted: AbortSignal
 }
@@ -36,6 +38,7 @@ export function processContext(runtime: Runtime): CliContext {
     cwd: process.cwd(),
     random: systemRandom,
     clock: systemClock,
+    timers: systemTimers,
     interrupted: interruption.signal,
   }
 }

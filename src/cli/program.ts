@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander'
 import { flagOf, settings } from '../config/settings.ts'
+import { addCheck } from './commands/check.ts'
 import { addCompletion } from './commands/completion.ts'
 import { addConfig } from './commands/config.ts'
 import { addConflicts } from './commands/conflicts.ts'
@@ -51,6 +52,7 @@ export function buildProgram(context: CliContext): Command {
   addJoin(program, context)
   addLeave(program, context)
   addDoctor(program, context)
+  addCheck(program, context)
   program.commandsGroup('Cluster:')
   addStatus(program, context)
   addNodes(program, context)

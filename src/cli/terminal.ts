@@ -17,6 +17,8 @@ export interface Terminal {
   readonly columns: number
   out(text: string): void
   err(text: string): void
+  /** A line on standard error that the next one takes the place of, where somebody sees it; '' takes it away. */
+  progress(text: string): void
   /** Colour where the output shows it, the plain text elsewhere. */
   paint(paint: Paint, text: string): string
   /** All of standard input, without the last line break. */
@@ -35,6 +37,7 @@ export const processTerminal: Terminal = {
   },
   out: (text) => void process.stdout.write(`${text}\n`),
   err: (text) => void process.stderr.write(`${text}\n`),
+  progress: (text) => void (isatty(2) && process.stderr.write(`\r\u001B[2K${text}`)),
   paint: (paint, text) => styleText(paint, text, { stream: process.stdout, validateStream: true }),
   async readInput() {
     const chunks: Buffer[] = []

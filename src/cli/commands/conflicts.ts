@@ -105,6 +105,10 @@ function countIn(text: string): number {
 
 async function mend(id: string, command: Command, context: CliContext): Promise<void> {
   const { as, ...flags } = command.opts<RepairFlags>()
+  if (!/^[A-Za-z0-9_-]{22}$/.test(id)) {
+    const advice = '`flotilla conflicts` shows them in its first column, 22 characters each'
+    throw new Fault('USAGE', `${id} is no conflict’s id`, { advice })
+  }
   // The list's own flag of that name stands before the word `repair`.
   const project = flags.project ?? command.parent?.opts<ListFlags>().project
   const chosen = (['approve', 'take', 'keep', 'rename'] as const).filter((action) => action in flags)
@@ -159,6 +163,7 @@ function legend(conflicts: readonly ApiConflict[]): string[] {
 function mendOf({ open, repair }: ApiConflict): string {
   if (repair.action === 'take') return '--take, --keep'
   if (repair.action === 'rename') return '--rename NAME'
+  if (repair.action === 'approve' && repair.needs.includes('name')) return '--approve --as NAME'
   if (repair.action !== null) return `--${repair.action}`
   return open ? 'by hand' : '-'
 }

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import type { Config } from '../../config/config.ts'
 import { Fault, isFault } from '../../errors.ts'
-import type { ClusterStatus } from '../../registry/topology.ts'
+import type { ClusterStatus, LedgerFacts } from '../../registry/topology.ts'
 import { CONTROL_SOCKET } from '../connection.ts'
 import type { CliContext } from '../context.ts'
 import { checkPort } from '../doctor/ports.ts'
@@ -88,7 +88,7 @@ async function askNode(dataDir: string, { interrupted }: CliContext): Promise<Cl
 }
 
 /** The journal of a running node, compared with those of the others. */
-function checkCluster({ members, stateHash }: ClusterStatus): Check[] {
+function checkCluster({ members, stateHash, ledger }: ClusterStatus): Check[] {
   const others = members.filter(({ self, state }) => !self && state === 'member')
   const away = others.filter(({ connected }) => !connected).map(({ name }) => name)
   const diverged = others.filter(({ sync }) => sync === 'diverged').map(({ name }) => name)
@@ -110,5 +110,28 @@ function checkCluster({ members, stateHash }: ClusterStatus): Check[] {
           detail: `same entries and other records than ${diverged.join(', ')}`,
           advice: 'do all members run the same version? report this otherwise',
         }
-  return [connections, journal]
+  return [connections, journal, checkRecords(ledger)]
+}
+
+/** What the running node has found of its disk by itself. */
+function checkRecords({
+  damagedEntries,
+  damagedTables,
+  mendedEntries,
+  mendedRows,
+  looks,
+}: LedgerFacts): Check {
+  const name = 'records on disk'
+  const advice = '`flotilla check` reads them all now; replace the disk'
+  if (damagedEntries > 0 || damagedTables.length > 0) {
+    const detail = `${damagedEntries} damaged log entries, ${damagedTables.length} damaged families of tables`
+    return { name, status: 'fail', detail, advice }
+  }
+  if (mendedEntries > 0 || mendedRows > 0) {
+    const detail = `${mendedEntries} log entries and ${mendedRows} rows were damaged, and are mended`
+    return { name, status: 'warn', detail, advice }
+  }
+  const detail =
+    looks === 0 ? 'not read through yet since the start' : `read through ${looks} times since the start`
+  return { name, status: 'ok', detail }
 }

@@ -10,6 +10,7 @@ import { table } from '../table.ts'
 
 /** As long as it takes to walk to the other machine, at most a day: the node has the last word. */
 const LIFETIME = duration(1, 86_400)
+const TENANT = /^[a-z0-9-]{1,64}$/
 const ROLES = ['anchor', 'replica', 'edge', 'readonly']
 
 interface InviteFlags {
@@ -66,6 +67,9 @@ async function invite(command: Command, context: CliContext): Promise<void> {
   const { ttl: lifetime, role, tenant, approval, days, json } = command.opts<InviteFlags>()
   const ttl = LIFETIME.safeParse(lifetime)
   if (!ttl.success) throw new Fault('USAGE', `--ttl ${lifetime}: ${ttl.error.issues[0]?.message}`)
+  const unlike = tenant?.find((one) => !TENANT.test(one))
+  if (unlike !== undefined)
+    throw new Fault('USAGE', `--tenant ${unlike}: must be of lower-case letters, digits and dashes, 64 at most`)
   const body = {
     ttl_seconds: ttl.data,
     role,

@@ -3,6 +3,7 @@ import { run } from '../../../src/cli/run.ts'
 import type { Runtime } from '../../../src/cli/runtime.ts'
 import { systemClock } from '../../../src/runtime/clock.ts'
 import { systemRandom } from '../../../src/runtime/random.ts'
+import { systemTimers } from '../../../src/runtime/timers.ts'
 import { temporaryFolder } from '../../support/temporary.ts'
 
 export interface Ran {
@@ -44,6 +45,7 @@ export function commandLine(runtime: Partial<Runtime> = {}): Cli {
           columns: 110,
           out: (text) => void (written.out += `${text}\n`),
           err: (text) => void (written.err += `${text}\n`),
+          progress: () => {},
           paint: (_, text) => text,
           readInput: async () => input,
           askPassword: () => Promise.reject(new Error('nobody is there to ask')),
@@ -54,6 +56,7 @@ export function commandLine(runtime: Partial<Runtime> = {}): Cli {
         cwd: dataDir,
         random: systemRandom,
         clock: systemClock,
+        timers: systemTimers,
         interrupted: interruption.signal,
       }
       return { code: await run(words.split(' ').filter(Boolean), context), ...written }

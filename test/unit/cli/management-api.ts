@@ -6,7 +6,7 @@ import type {
   ApiProject,
   ApiUser,
 } from '../../../src/cli/api-shapes.ts'
-import type { ClusterStatus, InviteStatus, Review } from '../../../src/registry/topology.ts'
+import type { ClusterStatus, InviteStatus, Review, StorageCheck } from '../../../src/registry/topology.ts'
 
 export const STATUS: ClusterStatus & ApiOpenConflicts = {
   conflicts: { open: 1000, more: true },
@@ -53,6 +53,23 @@ export const STATUS: ClusterStatus & ApiOpenConflicts = {
       },
     ],
   },
+}
+
+/** A look that is at its end when it was asked for the third time. */
+function storageCheck(times: number, failure: string | null): StorageCheck {
+  const running = times > 0 && times < 3
+  const last = {
+    at: times < 3 ? '2026-11-22T00:00:00.000Z' : '2026-11-23T00:00:00.000Z',
+    milliseconds: 1234,
+    rows: 300,
+    entries: 90,
+    damagedEntries: 1,
+    entriesNamed: [{ feed: 'catalog/system@n', seq: 7 }],
+    damagedTables: ['catalog'],
+    mendedRows: 2,
+    failure,
+  }
+  return { running, rows: 300, entries: 30 * times, entriesTotal: 90, last }
 }
 
 const INVITES: readonly InviteStatus[] = [
@@ -181,6 +198,8 @@ export interface ManagementApi {
   readonly members: ApiMember[]
   /** Every list of conflicts that was asked for, without its page. */
   readonly looked: string[]
+  /** What a look at the storage ends with. */
+  readonly storage: { failure: string | null }
   /** Every changing request, as `POST /users {"username":…}`. */
   readonly changes: { readonly request: string; readonly body: unknown }[]
   /** Authorization header of the last request. */
@@ -227,6 +246,12 @@ export function managementApi(): ManagementApi {
   server.post(`${base}/cluster/network-key`, (_, reply) => reply.code(201).send({ key: 'f'.repeat(16) }))
   server.post(`${base}/cluster/recovery/challenge`, () => CHALLENGE)
   server.post(`${base}/cluster/recovery`, (_, reply) => reply.code(200).send({ network_key: null }))
+  let looks = 0
+  const storage: ManagementApi['storage'] = { failure: null }
+  server.get(`${base}/cluster/storage-check`, () => storageCheck(looks === 0 ? 0 : looks++, storage.failure))
+  server.post(`${base}/cluster/storage-check`, (_, reply) =>
+    reply.code(202).send(storageCheck(++looks, storage.failure)),
+  )
   server.post(`${base}/cluster/leave`, (_, reply) => reply.code(200).send())
   server.get(`${base}/users`, (request) => paged(users, request.query))
   server.post(`${base}/users`, (request, reply) => {
@@ -249,7 +274,7 @@ export function managementApi(): ManagementApi {
   server.post(`${base}/projects/:name/members`, (_, reply) => reply.code(201).send())
   server.put(`${base}/projects/:name/members/:id`, (_, reply) => reply.code(200).send())
   server.delete(`${base}/projects/:name/members/:id`, (_, reply) => reply.code(200).send())
-  return { server, users, projects, members, looked, changes, authorization: () => authorization }
+  return { server, users, projects, members, looked, storage, changes, authorization: () => authorization }
 }
 
 const TIME = '2026-11-23T10:00:00.000Z'

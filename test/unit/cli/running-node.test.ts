@@ -40,6 +40,30 @@ describe('status', () => {
   })
 })
 
+describe('check', () => {
+  test('waits for the end of the look it began, and says what was found and mended', async () => {
+    const { code, out } = await cli.type('check')
+    expect(out).toMatch(/^300 rows and 90 log entries read in 1\.2 s$/m)
+    expect(out).toContain('damaged log entries: 1 (catalog/system@n 7 is one); they are asked for again')
+    expect(out).toContain('damaged tables: catalog; 2 rows were made anew from the logs')
+    expect(out).toContain('replace it')
+    expect(code).toBe(0)
+  })
+
+  test('--json is what was found on one line, and not what an earlier look found', async () => {
+    const { out } = await cli.type('check --json')
+    expect(out.trimEnd()).not.toContain('\n')
+    expect(JSON.parse(out)).toMatchObject({ at: '2026-11-23T00:00:00.000Z', damagedTables: ['catalog'] })
+  })
+
+  test('what could not be mended is a failure with what to do', async () => {
+    api.storage.failure = 'records of catalog are damaged and could not be made anew: stop the node'
+    const { code, err } = await cli.type('check')
+    expect(code).toBe(1)
+    expect(err).toContain('could not be made anew: stop the node')
+  })
+})
+
 describe('who belongs', () => {
   test('an invite stands alone on standard output, so that it can be piped', async () => {
     const { code, out, err } = await cli.type('invite --ttl 2h')
