@@ -73,6 +73,10 @@ export class ForkWarden implements Startable {
     await network.handle(FORK_PROTOCOL, (channel) => this.#serve(channel))
     this.#stops = [
       journal.quarantine.onFork((fork) => this.#found(fork)),
+      // It may come back from an old disk, and without the proof it waits for entries that nobody hands out.
+      network.onPeer((peer, state) => {
+        if (state === 'up') this.#told.delete(peer)
+      }),
       onCompared((peer, there) => {
         this.#again()
         this.#follow(peer, there)

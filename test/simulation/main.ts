@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import { Progress } from './progress.ts'
-import { runSeed } from './run-seeds.ts'
+import { runSeed, type SeedOutcome, withoutStacks } from './run-seeds.ts'
 import { forgetProgress, type RunKey, resumedFrom, saveProgress } from './run-state.ts'
 import { EVENTS, type Outcome, type RunOptions } from './simulation.ts'
 
@@ -19,7 +19,7 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     nodes: { type: 'string' },
     events: { type: 'string' },
-    workers: { type: 'string', default: '1' },
+    workers: { type: 'string', default: '2' },
     commit: { type: 'string' },
     without: { type: 'string' },
     /** Seeds that are passed over. */
@@ -53,28 +53,36 @@ async function runOne(seed: number): Promise<number> {
 }
 
 async function runMany(): Promise<number> {
+  withoutStacks()
   const from = Number(values.from)
   const key: RunKey = { commit, from, nodes: settings.nodes, events: settings.events }
   const first = values.fresh ? from : resumedFrom(key)
   const end = from + Number(values.seeds)
   if (first > from) say(`goes on at seed ${first}`)
   const progress = new Progress(end - from, first - from)
-  const totals = { done: first - from, events: 0, acknowledged: 0, virtualMs: 0 }
+  const totals = { done: first - from, events: 0, acknowledged: 0, virtualMs: 0, repeated: 0 }
   const found: { first?: Outcome } = {}
   let violations = 0
   const skipped = new Set(values.skip.split(',').map(Number))
   let next = first
 
-  const onOutcome = (outcome: Outcome): void => {
+  /** The first seed that is not over yet. */
+  const settled = new Set<number>()
+  let clear = first
+
+  const onOutcome = (outcome: SeedOutcome): void => {
     totals.done++
     totals.events += outcome.events
     totals.acknowledged += outcome.acknowledged
     totals.virtualMs += outcome.virtualMs
+    if (outcome.repeated) totals.repeated++
+    settled.add(outcome.seed)
+    while (settled.delete(clear) || (clear < next && skipped.has(clear))) clear++
     if (outcome.violation) violations++
     if (outcome.violation && values['keep-going']) report(outcome)
     else if (outcome.violation && outcome.seed < (found.first?.seed ?? end)) found.first = outcome
     progress.show(totals.done)
-    if (totals.done % SAVE_EVERY === 0 && !found.first) saveProgress(key, from + totals.done - crew.length)
+    if (totals.done % SAVE_EVERY === 0 && violations === 0) saveProgress(key, clear)
   }
   const crew = Array.from({ length: Math.max(1, Number(values.workers)) }, () => hire())
   const work = crew.map(async (worker) => {
@@ -88,16 +96,16 @@ async function runMany(): Promise<number> {
   say('')
   if (found.first) report(found.first)
   else forgetProgress()
-  const { done, events, acknowledged, virtualMs } = totals
+  const { done, events, acknowledged, virtualMs, repeated } = totals
   say(
     `${done} seeds, ${violations} violations, ${progress.speed(done).toFixed(1)} seeds/s, ${events} events, ` +
-      `${acknowledged} ops acknowledged, ${(virtualMs / 3_600_000).toFixed(1)} hours of virtual time`,
+      `${acknowledged} ops acknowledged, ${(virtualMs / 3_600_000).toFixed(1)} hours of virtual time, ${repeated} run twice with the same trace hash`,
   )
   return violations > 0 ? 1 : 0
 }
 
 interface Hand {
-  run(options: RunOptions): Promise<Outcome>
+  run(options: RunOptions): Promise<SeedOutcome>
   leave(): Promise<unknown>
 }
 
@@ -108,7 +116,7 @@ function hire(): Hand {
   return {
     run: (options) =>
       new Promise((resolve, reject) => {
-        worker.once('message', (outcome: Outcome) => {
+        worker.once('message', (outcome: SeedOutcome) => {
           worker.off('error', reject)
           resolve(outcome)
         })

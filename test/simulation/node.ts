@@ -153,6 +153,7 @@ export class SimNode {
     const forkWarden = new ForkWarden({
       ...common,
       onCompared,
+      snapshots: blobs && replication,
       putOut: async (node, reason) => {
         witness.putOut(this, node)
         await acts.evict(node, { compromised: true, acceptUntil: 'now', reason }, NODE_ITSELF)

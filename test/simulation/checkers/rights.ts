@@ -37,6 +37,8 @@ export class Rights {
         return this.#mark(this.#admins, op.id, body['admin'] === true ? 'given' : 'taken', op)
       case 'user.admin-set':
         return this.#mark(this.#admins, text('user'), body['admin'] === true ? 'given' : 'taken', op)
+      case 'cluster.recovered':
+        return this.#mark(this.#admins, text('user'), 'given', op)
       case 'user.deleted':
         if (!this.#deleted.has(text('user'))) this.#deleted.set(text('user'), op)
         this.#touched.add(text('user'))

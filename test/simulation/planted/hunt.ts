@@ -40,7 +40,17 @@ export async function baseline(options: HuntOptions): Promise<number[]> {
 }
 
 function wordsFor({ seedsMax, from = 1, without, skip = [] }: HuntOptions): string[] {
-  const words = ['--fresh', '--from', String(from), '--seeds', String(seedsMax), '--skip', skip.join()]
+  const words = [
+    '--fresh',
+    '--workers',
+    '1',
+    '--from',
+    String(from),
+    '--seeds',
+    String(seedsMax),
+    '--skip',
+    skip.join(),
+  ]
   return without === undefined ? words : [...words, '--without', without]
 }
 

@@ -1,6 +1,6 @@
 /**
  * Plants one mistake after another into a copy of the sources and sees whether the simulation notices:
- * `npm run sim:planted [-- --seeds 200 --from 1] [--only "part of a name|of another"] [--workers 2]`. Fails when one escapes.
+ * `npm run sim:planted [-- --seeds 2000 --from 1] [--only "part of a name|of another"] [--workers 2]`. Fails when one escapes.
  */
 import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -10,7 +10,7 @@ import { plant } from './plant.ts'
 
 const { values } = parseArgs({
   options: {
-    seeds: { type: 'string', default: '200' },
+    seeds: { type: 'string', default: '2000' },
     from: { type: 'string', default: '1' },
     only: { type: 'string', default: '' },
     workers: { type: 'string', default: '2' },

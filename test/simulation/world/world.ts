@@ -24,6 +24,8 @@ export class World {
   readonly #without: readonly string[]
   readonly #onEvent: ((line: string) => void) | undefined
   #order = 0
+  /** Hashing each line by itself costs more than the line. */
+  #unhashed = ''
 
   /** @param onEvent told of each event, for who wants to read along */
   constructor(seed: number, without: readonly string[] = [], onEvent?: (line: string) => void) {
@@ -44,7 +46,8 @@ export class World {
 
   /** Something worth being part of the run's fingerprint. */
   note(line: string): void {
-    this.#trace.update(`${this.nowMs} ${line}\n`)
+    this.#unhashed += `${this.nowMs} ${line}\n`
+    if (this.#unhashed.length > TRACE_BATCH) this.#hash()
     this.#onEvent?.(`${this.nowMs.toFixed(3).padStart(12)} ${line}`)
   }
 
@@ -72,11 +75,20 @@ export class World {
     }
   }
 
+  #hash(): void {
+    this.#trace.update(this.#unhashed)
+    this.#unhashed = ''
+  }
+
   /** Equal for two runs in which the same things happened at the same moments. */
   traceHash(): string {
+    this.#hash()
     return this.#trace.copy().digest('hex')
   }
 }
+
+/** Characters that are hashed at a time. */
+const TRACE_BATCH = 16_384
 
 /** Resolves once every promise that can go on has gone on. */
 function settled(): Promise<void> {

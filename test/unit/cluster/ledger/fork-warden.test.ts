@@ -107,6 +107,32 @@ test('members that hold different histories of a node come to hold the same, and
   expect(again.journal.stateHash()).toBe(a.journal.stateHash())
 })
 
+test('a member that comes back from before a fork is handed the proof again, though it holds nothing of that log', {
+  timeout: 60_000,
+}, async () => {
+  const { plan, founder, witness, third, before, after, member } = await twoFaced()
+  await third.close()
+  const backup = await temporary()
+  await cp(third.directory, backup, { recursive: true })
+  await founder.journal.take(await everything(before), 'x')
+  await witness.journal.take(await everything(after), 'x')
+  // What nobody can take in who waits for what lies behind the fork.
+  await founder.journal.commit(AUTHORITY, () => [user('by-founder')])
+  const a = await guarded(plan, founder)
+  const b = await guarded(plan, witness)
+  const place = { identity: third.identity, directory: third.directory }
+  const c = await guarded(plan, await openSite(plan, place))
+  connect(a, b, c)
+  const stateAt = (ship: Ship) => ship.journal.tables.get('nodes', member)?.state
+  await expect.poll(() => [a, b, c].map(stateAt), { timeout: 30_000 }).toEqual(Array(3).fill('evicted'))
+  await expect.poll(() => agree(a, b, c), { timeout: 30_000 }).toBe(true)
+  await c.sink()
+  const back = await guarded(plan, await openSite(plan, { ...place, directory: backup }))
+  expect(back.journal.quarantine.forks()).toEqual([])
+  connect(a, b, back)
+  await expect.poll(() => agree(a, b, back), { timeout: 30_000 }).toBe(true)
+})
+
 test('a proof that is none is not believed', async () => {
   const { founder, before } = await twoFaced()
   await founder.journal.take(await everything(before), 'x')
