@@ -227,7 +227,7 @@ function compose(
   const recovery = new Recovery({ journal, passwords })
   const members = new Members({ journal, random })
   const conflicts = new Conflicts({ tables })
-  const repairs = new Repairs({ journal, random, accounts, projects, members })
+  const repairs = new Repairs({ journal, accounts, projects, members })
   const tokens = new TokenVerifier({ journal, clock })
   const issuer = new TokenIssuer({ journal, key: tokenKey, clock, random, seconds: config.token.ttlSeconds })
   const access = new RegistryDoor({ tables, logins, tokens, catchingUp: new CatchingUp({ journal, timers }) })

@@ -1,4 +1,5 @@
 import { Fault } from '../../src/errors.ts'
+import { makeDisputes } from '../../src/journal/content/make-disputes.ts'
 import type { Committed, Journal, TableChange, Tables } from '../../src/journal/journal.ts'
 import type { KeyValue } from '../../src/journal/key-value.ts'
 import {
@@ -75,6 +76,7 @@ export class ReplicatedJournal implements Journal {
   readonly quarantine: Quarantine
   /** Lanes as a whole: snapshots of them, and what has been let go of. */
   readonly lanes: LaneKeeper
+  readonly #store: KeyValue
   readonly #sequencer: Sequencer
   readonly #feeds: StoredFeeds
   readonly #damage: Damage
@@ -108,6 +110,7 @@ export class ReplicatedJournal implements Journal {
   }: ReplicatedJournalParts) {
     this.node = node
     this.cluster = clusterId
+    this.#store = store
     this.#floors = new Floors(store)
     this.#damage = new Damage({ store, format, floors: this.#floors, log })
     this.#feeds = new StoredFeeds(store, this.#damage)
@@ -211,6 +214,7 @@ export class ReplicatedJournal implements Journal {
   /** @throws Fault LEDGER_DAMAGED when records and logs in the store do not belong together */
   async open(): Promise<void> {
     await this.#installer.recover()
+    await makeDisputes(this.#store)
     // What was cleared up took rows out of the state hash.
     this.#sequencer.tables.reload()
     await this.#floors.open()

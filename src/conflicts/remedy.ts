@@ -37,7 +37,19 @@ export function remedyOf(tables: Readable, loss: Loss): Remedy {
   const op = opOf(tables, loss)
   const wish = op && wishOf(op)
   if (!op || !wish) return { ...SETTLED, advice: 'say it again at a member if it is still wanted' }
-  return wish(tables) ? { open: true, action: 'approve', needs: [], advice: null } : SETTLED
+  if (!wish(tables)) return SETTLED
+  const name = nameTaken(tables, op)
+  if (name === undefined) return { open: true, action: 'approve', needs: [], advice: null }
+  const advice = `the name ${name} is taken by now: approve it under another one (--as NAME)`
+  return { open: true, action: 'approve', needs: ['name'], advice }
+}
+
+/** The name something would be made under, where another has it by now. */
+function nameTaken(tables: Readable, op: HistoryOp): string | undefined {
+  const created = bodyOf(op, 'user.created') ?? bodyOf(op, 'project.created')
+  if (!created) return undefined
+  const what = op.kind === 'user.created' ? 'user-name' : 'project-name'
+  return tables.get('claims', claimKey(what, created.name)) ? created.name : undefined
 }
 
 /**
@@ -47,8 +59,9 @@ export function remedyOf(tables: Readable, loss: Loss): Remedy {
 export function wishOf(op: HistoryOp): ((tables: Readable) => boolean) | undefined {
   const created = bodyOf(op, 'user.created') ?? bodyOf(op, 'project.created')
   if (created) {
-    const what = op.kind === 'user.created' ? 'user-name' : 'project-name'
-    return (tables) => tables.get('claims', claimKey(what, created.name)) === undefined
+    // Who approves it makes it under its number, whatever the name.
+    const what = op.kind === 'user.created' ? 'user-number' : 'project-number'
+    return (tables) => tables.get('claims', claimKey(what, created.number)) === undefined
   }
   return ofUser(op) ?? ofProject(op) ?? ofMember(op)
 }

@@ -7,7 +7,6 @@ import { membershipOf, type Readable } from '../journal/effective.ts'
 import type { Journal } from '../journal/journal.ts'
 import { type Body, op, userName } from '../journal/kinds.ts'
 import { claimKey } from '../journal/names.ts'
-import { drawNumbers } from '../journal/numbers.ts'
 import { AUTHORITY, CATALOG } from '../journal/op.ts'
 import { refusalText } from '../journal/refusals.ts'
 import type { HistoryOp } from '../journal/rows.ts'
@@ -15,7 +14,6 @@ import { inRepository } from '../journal/rows.ts'
 import { isDigest } from '../oci/digest.ts'
 import type { Member, Members } from '../projects/members.ts'
 import type { Projects } from '../projects/projects.ts'
-import type { Random } from '../runtime/random.ts'
 import type { Action } from './conflict.ts'
 import { findLoss, type Loss, lossesOf, type TagPlace } from './losses.ts'
 import { opOf } from './names.ts'
@@ -23,7 +21,6 @@ import { FOR_WANT_OF_RIGHT, wishOf } from './remedy.ts'
 
 export interface RepairsParts {
   readonly journal: Journal
-  readonly random: Random
   readonly accounts: Pick<Accounts, 'setProfile' | 'rename' | 'setAdmin' | 'delete'>
   readonly projects: Pick<Projects, 'create' | 'update' | 'rename' | 'delete'>
   readonly members: Pick<Members, 'of' | 'add' | 'setRole' | 'remove'>
@@ -58,7 +55,9 @@ export class Repairs {
    */
   async repair(id: string, { action, name, project }: RepairRequest, as: As): Promise<void> {
     const loss = await findLoss(this.#parts.journal.tables, id, project)
-    if (!loss) throw new Fault('NOT_FOUND', 'there is no such conflict')
+    if (!loss) {
+      throw new Fault('NOT_FOUND', 'there is no such conflict; one that is mended leaves the list')
+    }
     if (action === 'rename') return this.#rename(loss, name, as)
     if (loss.fields.length > 0) {
       if (action === 'approve')
@@ -145,39 +144,40 @@ export class Repairs {
       throw new Fault('PRECONDITION', `this can't be approved: ${refusalTextOf(loss)}`)
     }
     const user = bodyOf(op, 'user.created')
-    if (user) return this.#makeUser(user, name ?? user.name, guarded(loss, as, userCreate))
+    if (user) return this.#makeUser(user, name ?? user.name, guarded(loss, as, userCreate, wish))
     const project = bodyOf(op, 'project.created')
     if (project) {
-      const by = guarded(loss, as, { action: 'project:create', on: 'system' })
+      const by = guarded(loss, as, { action: 'project:create', on: 'system' }, wish)
       return this.#makeProject(project, name ?? project.name, by)
     }
     if (name !== undefined) throw new Fault('BAD_REQUEST', 'only what is made anew is given a name')
     await this.#doAgain(op, (demand) => guarded(loss, as, demand, wish))
   }
 
-  /** As it was asked for, the password with it; only the number may be another. */
+  /** As it was asked for, the password with it; by its number it is known to be made. */
   async #makeUser(body: Body<'user.created'>, name: string, by: Acting): Promise<void> {
     if (!userName.safeParse(name).success) throw new Fault('BAD_REQUEST', 'that is no name for a user')
-    const numbers = [body.number, ...drawNumbers(this.#parts.random)]
     await this.#parts.journal.commit(AUTHORITY, (tables) => {
       by.permit(tables)
       if (tables.get('claims', claimKey('user-name', name))) {
         throw new Fault('CONFLICT', `the user name ${name} is taken; give another`, { name })
       }
-      const number = numbers.find((one) => !tables.get('claims', claimKey('user-number', one)))
-      if (number === undefined) throw new Fault('CONFLICT', 'no free user number was drawn; try again')
-      return [op('user.created', { ...body, name, number }, by.actor)]
+      return [op('user.created', { ...body, name }, by.actor)]
     })
   }
 
   /** Under its owner where that account lives, else under whoever approves. */
-  async #makeProject({ owner, metadata }: Body<'project.created'>, name: string, by: Acting): Promise<void> {
+  async #makeProject(
+    { owner, metadata, number }: Body<'project.created'>,
+    name: string,
+    by: Acting,
+  ): Promise<void> {
     const { tables } = this.#parts.journal
     const owners = [owner, by.actor].filter((id) => tables.get('users', id)?.deleted === false)
     if (owners[0] === undefined) {
       throw new Fault('PRECONDITION', 'its owner is gone: approve it as a user, who becomes its owner')
     }
-    await this.#parts.projects.create({ name, metadata: Object.entries(metadata) }, owners[0], by)
+    await this.#parts.projects.create({ name, metadata: Object.entries(metadata), number }, owners[0], by)
   }
 
   #doAgain(op: HistoryOp, as: As): Promise<unknown> | undefined {

@@ -1,4 +1,5 @@
 import type { Clock } from '../runtime/clock.ts'
+import { makeDisputes } from './content/make-disputes.ts'
 import { decodeEntry } from './entry.ts'
 import type { Archive, FeedLog } from './feed-log.ts'
 import type { Committed, Journal, TableChange, Tables } from './journal.ts'
@@ -42,11 +43,13 @@ class PlainLog implements FeedLog, Archive {
 export class SingleNodeJournal implements Journal {
   readonly node: string
   readonly cluster: string
+  readonly #store: KeyValue
   readonly #sequencer: Sequencer
 
   constructor(parts: { store: KeyValue; clock: Clock; node: string; cluster: string }) {
     this.node = parts.node
     this.cluster = parts.cluster
+    this.#store = parts.store
     const log = new PlainLog(parts.store)
     this.#sequencer = new Sequencer({ ...parts, log, archive: log })
   }
@@ -55,8 +58,9 @@ export class SingleNodeJournal implements Journal {
     return this.#sequencer.tables
   }
 
-  open(): Promise<void> {
-    return this.#sequencer.open()
+  async open(): Promise<void> {
+    await makeDisputes(this.#store)
+    await this.#sequencer.open()
   }
 
   close(): Promise<void> {

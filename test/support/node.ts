@@ -75,7 +75,7 @@ export function assemble(site: Site, { clock }: Sites, topology: Topology = obed
       members,
       recovery: new Recovery({ journal: site, passwords }),
       conflicts: new Conflicts({ tables }),
-      repairs: new Repairs({ journal: site, random, accounts, projects, members }),
+      repairs: new Repairs({ journal: site, accounts, projects, members }),
       topology,
       health,
       clock,

@@ -69,7 +69,10 @@ async function invite(command: Command, context: CliContext): Promise<void> {
   if (!ttl.success) throw new Fault('USAGE', `--ttl ${lifetime}: ${ttl.error.issues[0]?.message}`)
   const unlike = tenant?.find((one) => !TENANT.test(one))
   if (unlike !== undefined)
-    throw new Fault('USAGE', `--tenant ${unlike}: must be of lower-case letters, digits and dashes, 64 at most`)
+    throw new Fault(
+      'USAGE',
+      `--tenant ${unlike}: must be of lower-case letters, digits and dashes, 64 at most`,
+    )
   const body = {
     ttl_seconds: ttl.data,
     role,

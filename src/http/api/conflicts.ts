@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { acting } from '../../access/decide.ts'
+import { kinds } from '../../journal/kinds.ts'
 import { conflictShape } from './conflict-shape.ts'
 import { onProject, onSystem } from './gate.ts'
 import { linksOf, listQuery } from './list.ts'
@@ -7,9 +8,18 @@ import type { ApiParts } from './parts.ts'
 import { one as project } from './projects.ts'
 import { type Reply, type Route, route } from './route.ts'
 
+/** What a node says of itself is never listed. */
+const LISTED = Object.keys(kinds)
+  .filter((kind) => kind !== 'node.announced')
+  .sort()
+const isListed = (kind: string) => LISTED.includes(kind)
+
 const flag = z.enum(['true', 'false']).transform((value) => value === 'true')
 const query = listQuery.omit({ q: true, sort: true }).extend({
-  kind: z.string().max(64).optional(),
+  kind: z
+    .string()
+    .refine(isListed, { error: `is none of the kinds of records that may be listed: ${LISTED.join(', ')}` })
+    .optional(),
   outcome: z.enum(['refused', 'lost']).optional(),
   /** A site's name, or a node's name or id. */
   site: z.string().min(1).max(255).optional(),

@@ -114,13 +114,16 @@ function check<T extends z.ZodType>(schema: T | undefined, value: unknown, where
   throw new Fault('BAD_REQUEST', `${where}: ${complaint(checked.error)}`)
 }
 
+/** Characters: all kinds of records fit, which is the longest list of choices there is. */
+const COMPLAINT_MAX = 1000
+
 /** The first things that are wrong, by name; the values themselves are not repeated. */
 function complaint(error: z.ZodError): string {
   return error.issues
     .slice(0, 3)
     .map(({ path, message }) => (path.length > 0 ? `${path.join('.')}: ${message}` : message))
     .join('; ')
-    .slice(0, 500)
+    .slice(0, COMPLAINT_MAX)
 }
 
 function flag(request: FastifyRequest, header: string): boolean {

@@ -52,6 +52,12 @@ describe('conflicts', () => {
 describe('conflicts repair', () => {
   const id = 'T'.repeat(22)
 
+  test('what is no id is refused in one line, with where ids are', async () => {
+    const { code, err } = await cli.type('conflicts repair nope --take')
+    expect([code, api.changes]).toEqual([2, []])
+    expect(err).toMatch(/^flotilla: nope is no conflict’s id\n {2}`flotilla conflicts` shows them/)
+  })
+
   test.each([
     ['--approve', { action: 'approve' }],
     ['--approve --as carl2', { action: 'approve', name: 'carl2' }],

@@ -119,6 +119,8 @@ describe('who belongs', () => {
       { ttl_seconds: 1800, role: 'readonly', days: null },
     ])
     expect((await cli.type('invite --role emperor')).code).toBe(2)
+    const tenant = await cli.type('invite --tenant __proto__')
+    expect([tenant.code, tenant.err]).toEqual([2, expect.stringContaining('--tenant __proto__: must be of')])
     expect((await cli.type('invite --days 0')).code).toBe(2)
     expect((await cli.type('invite --days soon')).err).toContain('or forever')
     expect(api.changes).toHaveLength(2)

@@ -169,8 +169,35 @@ describe('what somebody did whose right was taken meanwhile', () => {
     expect(await list(west, { open: true })).toEqual([])
     expect(await only(west, { open: false })).toMatchObject({ id: found.id, remedy: { action: null } })
     await expect(approve(found.id)).rejects.toMatchObject({ code: 'CONFLICT' })
-    await approve(found.id, 'carl2')
+    await expect(approve(found.id, 'carl2')).rejects.toMatchObject({ code: 'CONFLICT' })
+  })
+
+  test('an account or project whose name is taken by now waits for another name, and is made under that', async () => {
+    await dismissedBehindTheirBack((id) => {
+      const profile = { email: 'carl@example.org', realname: '', comment: '', admin: false }
+      const body = { name: 'carl', number: 4711, ...profile, passwordHash: '$argon2id$x' }
+      const owner = principalOf(west, 'admin').id
+      const shop = { name: 'shop', number: 99, owner, ownerMember: 7, metadata: { public: 'false' } }
+      return west.site.commit(AUTHORITY, () => [
+        op('user.created', body, id),
+        op('project.created', shop, id),
+      ])
+    })
+    await user(east, 'carl')
+    await east.projects.create({ name: 'shop' }, principalOf(east, 'admin').id, NODE_ITSELF)
+    const found = await list(east, { open: true })
+    for (const { kind, remedy } of found) {
+      const name = kind === 'user.created' ? 'carl' : 'shop'
+      expect(remedy).toMatchObject({ open: true, action: 'approve', needs: ['name'] })
+      expect(remedy.advice).toContain(`the name ${name} is taken by now`)
+    }
+    expect(found.map(({ kind }) => kind).toSorted()).toEqual(['project.created', 'user.created'])
+    for (const { id } of found) await expect(approve(id)).rejects.toMatchObject({ code: 'CONFLICT' })
+    for (const { id, kind } of found) await approve(id, kind === 'user.created' ? 'carl2' : 'shop2')
     expect(east.accounts.byName('carl2')).toMatchObject({ email: 'carl@example.org' })
+    expect(east.projects.find('shop2')).toBeDefined()
+    expect(await list(east, { open: true })).toEqual([])
+    for (const { id } of found) await expect(approve(id, 'other')).rejects.toMatchObject({ code: 'CONFLICT' })
   })
 
   test('a role, a setting, a profile, a right: each is done again by its approval', async () => {

@@ -50,6 +50,13 @@ const idOf = async (about: string): Promise<string> =>
   )?.['id'] as string
 
 describe('conflicts', () => {
+  test('of a kind there is none of are refused with the kinds there are', async () => {
+    const { status, text } = await client.send('GET', `${API}/conflicts?kind=nokind`, boss)
+    expect(status).toBe(400)
+    expect(text).toContain('kind: is none of the kinds of records')
+    expect(text).toContain('user.renamed')
+  })
+
   test('come newest first, in pages as Harbor’s lists do', async () => {
     const first = await client.send('GET', `${API}/conflicts?page_size=2`, boss)
     expect(first.status).toBe(200)
