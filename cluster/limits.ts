@@ -150,6 +150,20 @@ export const PULL_BACKOFF_MS_MAX = 5 * 60_000
 export const FIRST_CATCH_UP_MS_MAX = 60_000
 /** So long an evicted member's connections stay, that the record of its eviction can reach it by gossip. */
 export const FAREWELL_MS = 500
+/** Conversations with nodes that were put out, at once: one each for a site's worth of them. */
+export const FORMER_CONNECTIONS_MAX = 16
+/** One such conversation: FORMER_BYTES_MAX each way at 2 Mbit/s. */
+export const FORMER_CONNECTION_MS_MAX = 20_000
+/** After one the same node waits so long for the next. */
+export const FORMER_REST_MS = 2_000
+/** Of records, each way in one conversation: some 3,000 decisions; the next conversation goes on from there. */
+export const FORMER_BYTES_MAX = 2 * MiB
+/** Of records from one such node since this one started: what it writes by itself is kept for ever. */
+export const FORMER_TAKEN_BYTES_MAX = 16 * MiB
+/** One with which all is said is not dialled again before this. */
+export const FORMER_SETTLED_MS = 10 * 60_000
+/** Connections a member closes without a word before an operator is told: some 4 s of dialling, in which a newcomer is heard of. */
+export const HANG_UPS_TOLD = 5
 
 // snapshots and pruning
 

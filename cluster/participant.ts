@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Journal } from '../src/journal/journal.ts'
 import { op } from '../src/journal/kinds.ts'
-import { AUTHORITY, type Entry, type FeedId, parseFeedId } from '../src/journal/op.ts'
+import { AUTHORITY, type Entry, type FeedId, type Lane, parseFeedId } from '../src/journal/op.ts'
 import type { NodeFacts } from '../src/journal/rows.ts'
 import type { BlobSource } from '../src/registry/blob-source.ts'
 import type { NodeParts, Participant } from '../src/registry/collective.ts'
@@ -34,6 +34,8 @@ import { noticesOf } from './membership/notices.ts'
 import { Renewals } from './membership/renewals.ts'
 import { SeededRoster } from './membership/seeded-roster.ts'
 import { TableRoster } from './membership/table-roster.ts'
+import type { Held } from './membership/word.ts'
+import { WordToFormers } from './membership/word-to-formers.ts'
 import { Host } from './network/host.ts'
 import type { Identity } from './network/identity.ts'
 import { Keyring } from './network/keyring.ts'
@@ -78,6 +80,7 @@ export class ClusterNode implements Participant {
   readonly #acts: MemberActs
   readonly #rotation: KeyRotation
   readonly #renewals: Renewals
+  readonly #word: WordToFormers
   #end: (why: string) => void = () => {}
   /** In the order they were started; a start that fails half-way is stopped half-way. */
   readonly #started: Startable[] = []
@@ -174,6 +177,17 @@ export class ClusterNode implements Participant {
       { clusterId, clusterName, genesis },
     )
     this.#renewals = new Renewals({ journal, roster, network, clock, random, timers, log: membershipLog })
+    this.#word = new WordToFormers({
+      journal,
+      network: this.#host,
+      roster,
+      laneOf: (block) => this.#laneOf(block),
+      onPutOut: (by, held) => this.#putOut(by, held),
+      clock,
+      random,
+      timers,
+      log: membershipLog,
+    })
     this.#desk = new AdmissionDesk(
       { clusterId, clusterName, path: paths.invites },
       {
@@ -274,7 +288,11 @@ export class ClusterNode implements Participant {
       now: node.clock.now(),
       refusedBy: this.#host.refusedBy().map(nameOf),
       connected: this.#host.connected().length,
-      forked: [...new Set(forks.map(({ feed }) => nameOf(parseFeedId(feed).author)))],
+      hungUpBy: this.#host.hungUpBy().map(nameOf),
+      heldEvicted: this.#word
+        .heldEvictedBy()
+        .map(({ by, held }) => ({ by: nameOf(by), author: nameOf(held.author), reason: held.reason })),
+      forked: forks.map(({ feed }) => parseFeedId(feed).author),
       writable,
       unstraightened: this.#forkWarden.failure?.message,
       laggingMs: this.#lag.ms,
@@ -329,6 +347,24 @@ export class ClusterNode implements Participant {
       )
     while (this.#host.connected().length > 0 && clock.monotonic() - since < ms && !heard())
       await timers.sleep(100)
+  }
+
+  /** By its form alone; taking it in checks the rest. */
+  #laneOf(block: Uint8Array): Lane | undefined {
+    try {
+      return orbitFormat(this.#parts.identity).entryOf(block).lane
+    } catch {
+      return undefined
+    }
+  }
+
+  /** Its records do not say so: what led to it is kept from a node that is taken to be in other hands. */
+  #putOut(by: NodeId, { author, reason }: Held): void {
+    const nameOf = (id: NodeId) => this.#tables.get(id)?.name ?? id
+    const why = reason === '' ? '' : ` (${reason})`
+    this.#end(
+      `this node was evicted from the cluster as compromised, by ${nameOf(author)}${why}, as ${nameOf(by)} says`,
+    )
   }
 
   #checkMembership(): void {

@@ -1,3 +1,4 @@
+import type { NodeId } from '../network/network.ts'
 import type { Member } from './roster.ts'
 
 export interface NoticeFacts {
@@ -7,8 +8,12 @@ export interface NoticeFacts {
   /** Names of members that hang up on every network key this node has. */
   readonly refusedBy: readonly string[]
   readonly connected: number
-  /** Feeds under one name with two histories, by the name of their node. */
-  readonly forked: readonly string[]
+  /** Members that keep hanging up on this node without saying why. */
+  readonly hungUpBy: readonly string[]
+  /** Who holds that this node was evicted, and by whom, where this node's records do not say so. */
+  readonly heldEvicted: readonly { readonly by: string; readonly author: string; readonly reason: string }[]
+  /** Nodes of whose logs there are two histories, by id. */
+  readonly forked: readonly NodeId[]
   /** False once this node's own log is one of them. */
   readonly writable: boolean
   /** Why what lies behind a fork could not be taken back here; undefined where it was, or there was nothing. */
@@ -38,15 +43,29 @@ export function noticesOf(facts: NoticeFacts): string[] {
     )
   if (refusedBy.length > 0 && connected === 0)
     notices.push(
-      `no member accepts the network key of this node (asked: ${refusedBy.join(', ')}); it was away while the key was changed: ${ANEW}`,
+      `no member accepts the network key of this node (asked: ${refusedBy.join(', ')}); it was away while the key was changed, or was evicted: ${ANEW}`,
+    )
+  else if (facts.hungUpBy.length > 0)
+    notices.push(
+      `hung up on by ${facts.hungUpBy.join(', ')} without a word: look there with \`flotilla nodes\` whether this node still ` +
+        'belongs (its term may have ended by their clock), and whether they run a version that knows of it',
+    )
+  for (const { by, author, reason } of facts.heldEvicted)
+    notices.push(
+      `${by} holds that this node was evicted by ${author}${reason === '' ? '' : ` (${reason})`}, which counts for nothing ` +
+        'by the records here: let somebody at either side look at `flotilla nodes`; if it is meant, stop this node',
     )
   if (laggingMs !== null && laggingMs > facts.lagMsMax)
     notices.push(
       `degraded: for ${Math.round(laggingMs / 1000)} s this node has lacked entries that others say exist`,
     )
-  if (forked.length > 0)
+  // One that is gone writes no more, and there is nothing left to do about it.
+  const twofold = members.filter(
+    ({ id, state }) => forked.includes(id) && (state === 'member' || state === 'pending'),
+  )
+  if (twofold.length > 0)
     notices.push(
-      `two histories exist under the name of: ${forked.join(', ')}; what follows them is not taken in`,
+      `two histories exist under the name of: ${twofold.map(({ name }) => name).join(', ')}; what follows them is not taken in`,
     )
   if (facts.unstraightened !== undefined)
     notices.push(

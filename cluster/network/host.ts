@@ -10,6 +10,7 @@ import {
   FAREWELL_MS,
   GOSSIP_BURST_BYTES,
   GOSSIP_BYTES_PER_SECOND_MAX,
+  HANG_UPS_TOLD,
   INVITE_CONNECTIONS_MAX,
   PROTOCOL_STREAMS_MAX,
 } from '../limits.ts'
@@ -17,6 +18,7 @@ import type { Member, Roster } from '../membership/roster.ts'
 import { StreamChannel } from './channel.ts'
 import { MemberDialer } from './dialer.ts'
 import { Doorkeeper } from './doorkeeper.ts'
+import { Formers } from './formers.ts'
 import { MemberGater } from './gater.ts'
 import { Gossip } from './gossip.ts'
 import { GossipMeter } from './gossip-meter.ts'
@@ -28,7 +30,7 @@ import { buildNode, type MemberNode } from './libp2p-node.ts'
 import { Links } from './links.ts'
 import { Mender } from './mender.ts'
 import type { Channel, Network, NodeId } from './network.ts'
-import { dialable, isKeyRefused, listenFailure, unreachable, withPeer } from './reach.ts'
+import { dialable, isHungUp, isKeyRefused, listenFailure, unreachable, withPeer } from './reach.ts'
 import { Serving } from './serving.ts'
 import { topicsOf } from './topics.ts'
 
@@ -52,7 +54,7 @@ export interface HostComponents {
 
 interface Handler {
   readonly protocol: string
-  readonly invited: boolean
+  readonly to: 'members' | 'invitees' | 'formers'
   readonly serve: (channel: Channel, inviteId: string) => Promise<void>
 }
 
@@ -71,6 +73,7 @@ export class Host implements Network, InviteeNetwork {
   readonly #topics: readonly string[]
   readonly #protector: KeyringProtector
   readonly #doorkeeper: Doorkeeper
+  readonly #formers: Formers
   readonly #meter: GossipMeter
   readonly #serving: Serving
   readonly #dialer: MemberDialer
@@ -88,7 +91,8 @@ export class Host implements Network, InviteeNetwork {
     this.#parts = parts
     this.#topics = Object.values(topicsOf(init.clusterId))
     this.#protector = new KeyringProtector(parts.keyring, random)
-    this.#doorkeeper = new Doorkeeper(this.#protector, roster, timers)
+    this.#formers = new Formers(roster, clock, timers)
+    this.#doorkeeper = new Doorkeeper(this.#protector, roster, timers, this.#formers)
     this.#meter = new GossipMeter(clock, timers, GOSSIP_BYTES_PER_SECOND_MAX, GOSSIP_BURST_BYTES)
     this.#serving = new Serving(timers, log)
     const target = {
@@ -112,7 +116,7 @@ export class Host implements Network, InviteeNetwork {
       topics: this.#topics,
       protector: this.#protector,
       meter: this.#meter,
-      gater: new MemberGater(roster, keyring, { keyOf, invitees }, INVITE_CONNECTIONS_MAX),
+      gater: new MemberGater(roster, keyring, { keyOf, invitees }, INVITE_CONNECTIONS_MAX, this.#formers),
       onOpen: (connection) => this.#onOpen(connection),
     })
     const gossip = new Gossip(node.services.pubsub, this.#topics, roster, log)
@@ -157,14 +161,49 @@ export class Host implements Network, InviteeNetwork {
   }
 
   async handle(protocol: string, serve: (channel: Channel) => Promise<void>): Promise<void> {
-    await this.#handle({ protocol, invited: false, serve })
+    await this.#handle({ protocol, to: 'members', serve })
   }
 
   async handleInvited(
     protocol: string,
     serve: (channel: Channel, inviteId: string) => Promise<void>,
   ): Promise<void> {
-    await this.#handle({ protocol, invited: true, serve })
+    await this.#handle({ protocol, to: 'invitees', serve })
+  }
+
+  /** Serves a protocol to members and to nodes that were put out; from then on these are let in for it. */
+  async handleFormer(protocol: string, serve: (channel: Channel) => Promise<void>): Promise<void> {
+    await this.#handle({ protocol, to: 'formers', serve })
+    this.#formers.served = true
+  }
+
+  /** Tells of each connection with a node that was put out, whoever dialled. */
+  onFormer(listener: (peer: NodeId) => void): void {
+    this.#formers.onOpen(listener)
+  }
+
+  /** Dials a node that was put out; `onFormer` tells of what comes of it. */
+  async dialFormer({ id, addresses }: Member, signal: AbortSignal): Promise<void> {
+    await this.#reach(id, addresses, AbortSignal.any([this.#stopping.signal, signal]))
+  }
+
+  /** A channel on a connection with a node that was put out. @throws Fault PEER_UNREACHABLE, PROTOCOL_UNSUPPORTED */
+  async openFormer(peer: NodeId, protocol: string, signal: AbortSignal): Promise<Channel> {
+    const connection = this.#formers.connections(peer).at(-1)
+    if (!connection) throw new Fault('PEER_UNREACHABLE', 'the node is gone again', { peer })
+    try {
+      const any = AbortSignal.any([this.#stopping.signal, signal])
+      const options = { signal: any, runOnLimitedConnection: true, maxOutboundStreams: PROTOCOL_STREAMS_MAX }
+      return new StreamChannel(await connection.newStream([protocol], options), peer)
+    } catch (error) {
+      throw unreachable(error, { peer, protocol })
+    }
+  }
+
+  /** Ends its connections over which nothing is being said. */
+  async hangUp(peer: NodeId): Promise<void> {
+    const idle = this.#formers.connections(peer).filter(({ streams }) => streams.length === 0)
+    await Promise.allSettled(idle.map((connection) => connection.close()))
   }
 
   /** @throws Fault PEER_NOT_MEMBER, PEER_UNREACHABLE, PROTOCOL_UNSUPPORTED */
@@ -201,6 +240,11 @@ export class Host implements Network, InviteeNetwork {
     return [...this.#refusedBy].filter((peer) => !this.#links.isUp(peer))
   }
 
+  /** Members that keep closing connections before a word was exchanged. */
+  hungUpBy(): NodeId[] {
+    return this.#links.hungUpBy(HANG_UPS_TOLD).filter((peer) => this.#parts.roster.isMember(peer))
+  }
+
   onPeer(listener: (peer: NodeId, state: 'up' | 'down') => void): () => void {
     return this.#links.onPeer(listener)
   }
@@ -227,18 +271,19 @@ export class Host implements Network, InviteeNetwork {
     if (this.#running) await this.#register(this.#running.node, handler)
   }
 
-  async #register(node: MemberNode, { protocol, invited, serve }: Handler): Promise<void> {
+  async #register(node: MemberNode, { protocol, to, serve }: Handler): Promise<void> {
     const admits = (connection: Connection) =>
-      invited
+      to === 'invitees'
         ? this.#doorkeeper.inviteOf(connection) !== undefined
-        : this.#links.connections(idOf(connection)).includes(connection)
+        : this.#links.connections(idOf(connection)).includes(connection) ||
+          (to === 'formers' && this.#formers.has(connection))
     const handler = this.#serving.handler(protocol, admits, (channel, connection) =>
       serve(channel, this.#doorkeeper.inviteOf(connection) ?? ''),
     )
     await node.handle(protocol, handler, {
       maxInboundStreams: PROTOCOL_STREAMS_MAX,
       maxOutboundStreams: PROTOCOL_STREAMS_MAX,
-      runOnLimitedConnection: invited,
+      runOnLimitedConnection: to !== 'members',
       // A room that starts again serves in the place of its former self.
       force: true,
     })
@@ -246,24 +291,31 @@ export class Host implements Network, InviteeNetwork {
 
   async #dial({ id, addresses }: Member, signal: AbortSignal): Promise<void> {
     if (this.#links.connections(id).length > 0) return
+    try {
+      await this.#reach(id, addresses, signal)
+      this.#refusedBy.delete(id)
+    } catch (error) {
+      if (isHungUp(error)) this.#links.hungUp(id)
+      if (!isKeyRefused(error)) throw error
+      if (!this.#refusedBy.has(id))
+        this.#parts.log.warn({ peer: id }, 'a member does not accept the network key of this node')
+      this.#refusedBy.add(id)
+      throw error
+    }
+  }
+
+  async #reach(id: NodeId, addresses: readonly string[], signal: AbortSignal): Promise<void> {
     const targets = dialable(addresses, id)
     if (targets.length === 0)
       throw new Fault('PEER_UNREACHABLE', 'the member announces no address', { peer: id })
-    // Forced: what libp2p may still hold to that peer is an invitee's connection, which carries nothing.
-    const dial = () => this.#run().node.dial(targets, { signal, force: true })
     for (;;) {
       try {
-        await dial()
-        this.#refusedBy.delete(id)
+        // Forced: what libp2p may still hold to that peer is a limited connection, which carries nothing.
+        await this.#run().node.dial(targets, { signal, force: true })
         return
       } catch (error) {
-        if (!isKeyRefused(error)) throw error
         // It was away while the network key was changed: it may know an older one.
-        if (this.#parts.keyring.refused(id)) continue
-        if (!this.#refusedBy.has(id))
-          this.#parts.log.warn({ peer: id }, 'a member does not accept the network key of this node')
-        this.#refusedBy.add(id)
-        throw error
+        if (!isKeyRefused(error) || !this.#parts.keyring.refused(id)) throw error
       }
     }
   }

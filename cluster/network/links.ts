@@ -16,6 +16,8 @@ interface Link {
 export class Links {
   readonly #links = new Map<NodeId, Link>()
   readonly #listeners = new Set<PeerListener>()
+  /** Connections of ours that ended without an answer, one after another. */
+  readonly #hangUps = new Map<NodeId, number>()
 
   opened(connection: Connection, nowMs: number): void {
     const peer = connection.remotePeer.toString()
@@ -35,6 +37,7 @@ export class Links {
     const link = this.#links.get(peer)
     if (!link?.connections.has(connection) || link.up) return false
     link.up = true
+    this.#hangUps.delete(peer)
     this.#tell(peer, 'up')
     return true
   }
@@ -47,9 +50,21 @@ export class Links {
   closed(connection: Connection): void {
     const peer = connection.remotePeer.toString()
     const link = this.#links.get(peer)
-    if (!link?.connections.delete(connection) || link.connections.size > 0) return
+    if (!link?.connections.delete(connection)) return
+    if (!link.up && connection.direction === 'outbound') this.hungUp(peer)
+    if (link.connections.size > 0) return
     this.#links.delete(peer)
     if (link.up) this.#tell(peer, 'down')
+  }
+
+  /** A connection to the member ended before it answered. */
+  hungUp(peer: NodeId): void {
+    this.#hangUps.set(peer, (this.#hangUps.get(peer) ?? 0) + 1)
+  }
+
+  /** Members that did so that often, and have not answered since. */
+  hungUpBy(times: number): NodeId[] {
+    return [...this.#hangUps].filter(([, count]) => count >= times).map(([peer]) => peer)
   }
 
   isUp(peer: NodeId): boolean {

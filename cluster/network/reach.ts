@@ -38,6 +38,11 @@ export function isKeyRefused(error: unknown): boolean {
   return causesOf(error).some((cause) => cause instanceof Error && cause.name === 'EncryptionFailedError')
 }
 
+/** The other side knew the key and who we are, and hung up on that. Mostly it does so once the dial is through. */
+export function isHungUp(error: unknown): boolean {
+  return causesOf(error).some((cause) => cause instanceof Error && cause.name === 'MuxerUnavailableError')
+}
+
 /** What libp2p throws when it cannot listen. It tells the reason in its message alone. */
 export function listenFailure(error: unknown, listen: readonly string[]): Fault {
   const where = listen

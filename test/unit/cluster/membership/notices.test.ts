@@ -11,7 +11,8 @@ function member(name: string, facts: Partial<Member> = {}): Member {
 }
 
 function told(facts: Partial<NoticeFacts>): string[] {
-  const quiet = { refusedBy: [], connected: 1, forked: [], writable: true, laggingMs: null, lagMsMax: 60_000 }
+  const nobody = { refusedBy: [], hungUpBy: [], heldEvicted: [], forked: [] }
+  const quiet = { ...nobody, connected: 1, writable: true, laggingMs: null, lagMsMax: 60_000 }
   return noticesOf({ self: member('me'), members: [], now: NOW, ...quiet, ...facts })
 }
 
@@ -30,7 +31,13 @@ test.each<[string, Partial<NoticeFacts>, RegExp]>([
   ['it is forked', { writable: false }, /writes no more/],
   ['its keys are outdated', { refusedBy: ['a', 'b'], connected: 0 }, /asked: a, b.*flotilla join INVITE/],
   ['it is kept in the dark', { laggingMs: 61_000 }, /^degraded: for 61 s/],
-  ['another is forked', { forked: ['twin'] }, /under the name of: twin/],
+  ['another is forked', { forked: ['id-of-twin'], members: [member('twin')] }, /under the name of: twin;/],
+  ['members hang up on it', { hungUpBy: ['a', 'b'] }, /hung up on by a, b without a word.*flotilla nodes/],
+  [
+    'others hold it evicted, and it knows better',
+    { heldEvicted: [{ by: 'a', author: 'b', reason: 'lost' }] },
+    /^a holds that this node was evicted by b \(lost\).*stop this node/,
+  ],
   ['somebody waits', { members: [member('new', { state: 'pending' })] }, /flotilla node approve new/],
   ['another’s term is over', { members: [member('shop', { notAfter: NOW - 1 })] }, /of shop ended/],
 ])('where %s it says so, and what to do', (_, facts, words) => {
@@ -40,3 +47,10 @@ test.each<[string, Partial<NoticeFacts>, RegExp]>([
 test('keys that one member refuses are no matter while another lets the node in', () => {
   expect(told({ refusedBy: ['a'], connected: 1 })).toEqual([])
 })
+
+test.each(['left', 'evicted'] as const)(
+  'of a node with two histories that has %s nothing is said any more',
+  (state) => {
+    expect(told({ forked: ['id-of-twin'], members: [member('twin', { state })] })).toEqual([])
+  },
+)

@@ -81,6 +81,8 @@ test('one that no anchor sees is let in no more when its term is over, and every
     members: roster.members(),
     now: begun + 31 * DAY_MS,
     refusedBy: [],
+    hungUpBy: [],
+    heldEvicted: [],
     connected: 0,
     forked: [],
     writable: true,
