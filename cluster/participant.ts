@@ -302,8 +302,9 @@ export class ClusterNode implements Participant {
   }
 
   async #ledger(): Promise<Pick<ClusterStatus, 'lanes' | 'refused' | 'ledger'>> {
-    const { feeds, entries, writable, forks, parked } = this.#parts.journal.status()
-    const ledger = { feeds, entries, writable, forks: forks.length, parked, ...this.#lookThrough.facts }
+    const { feeds, entries, writable, forks, parked, waited, unknownOps } = this.#parts.journal.status()
+    const seen = { feeds, entries, writable, forks: forks.length, parked, waited, unknownOps }
+    const ledger = { ...seen, ...this.#lookThrough.facts }
     return { ...(await this.#replication.facts()), ledger }
   }
 

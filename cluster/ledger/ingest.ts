@@ -1,5 +1,6 @@
 import { type Fault, isFault } from '../../src/errors.ts'
 import type { CheckedEntry } from '../../src/journal/feed-log.ts'
+import { isKind } from '../../src/journal/kinds.ts'
 import type { Lane } from '../../src/journal/op.ts'
 import type { Sequencer } from '../../src/journal/sequencer.ts'
 import type { Logger } from '../../src/runtime/logger.ts'
@@ -53,6 +54,8 @@ export class Ingest {
   readonly #view: IngestView
   readonly #parking = new Parking()
   readonly #refusals = new Map<string, number>()
+  #waited = 0
+  #unknownOps = 0
   #turn: Promise<unknown> = Promise.resolve()
   #batch: { block: Block; checked: CheckedEntry }[] = []
   #batchOps = 0
@@ -69,6 +72,11 @@ export class Ingest {
 
   get parked(): { readonly blocks: number; readonly bytes: number } {
     return { blocks: this.#parking.size, bytes: this.#parking.bytes }
+  }
+
+  /** Since the start: entries that came before what they depend on, and ops of kinds this version does not know. */
+  get oddities(): { readonly waited: number; readonly unknownOps: number } {
+    return { waited: this.#waited, unknownOps: this.#unknownOps }
   }
 
   /**
@@ -153,7 +161,7 @@ export class Ingest {
       case 'known':
         return
       case 'early':
-        this.#parking.add(block)
+        this.#park(block, from)
         tally.incomplete = true
         return
       case 'fork':
@@ -190,6 +198,7 @@ export class Ingest {
     this.#clear()
     if (batch.length === 0) return
     const applied = await this.#parts.sequencer.ingest(batch.map(({ checked }) => checked))
+    for (const { block } of batch.slice(0, applied)) this.#note(block)
     tally.applied += applied
     // Only this node's own feed, coming back to it, can have moved meanwhile.
     if (applied < batch.length) tally.incomplete = true
@@ -208,6 +217,30 @@ export class Ingest {
     }
   }
 
+  /** Waiting is no fault, for entries overtake each other; that many wait may be somebody's doing. */
+  #park(block: Block, from: NodeId): void {
+    const { feed, entry } = block
+    const parked = this.#parking.add(block)
+    const code = 'PARKING_FULL'
+    if (parked === 'full') this.#tell(this.#count(code), { code, feed, seq: entry.seq, from }, FULL_MESSAGE)
+    if (parked === 'parked') this.#tell(++this.#waited, { feed, seq: entry.seq, from }, WAITS_MESSAGE, 'info')
+  }
+
+  #note({ feed, entry }: Block): void {
+    for (const { kind } of entry.ops)
+      if (!isKind(kind))
+        this.#tell(
+          ++this.#unknownOps,
+          { kind: kind.slice(0, KIND_SHOWN_MAX), feed, seq: entry.seq },
+          UNKNOWN_MESSAGE,
+        )
+  }
+
+  /** At powers of two only: a member that sends nothing but junk must not fill the log. */
+  #tell(times: number, facts: object, message: string, level: 'info' | 'warn' = 'warn'): void {
+    if ((times & (times - 1)) === 0) this.#parts.log[level]({ ...facts, times }, message)
+  }
+
   #clear(): void {
     this.#batch = []
     this.#batchOps = 0
@@ -217,10 +250,7 @@ export class Ingest {
   #refuse({ code, facts }: Pick<Fault, 'code' | 'facts'>, from: NodeId, tally: Tally): void {
     // The sender may not have heard that the feed is forked.
     if (code !== 'FEED_FORKED') tally.refused++
-    const times = this.#count(code)
-    // At powers of two only: a member that sends nothing but junk must not fill the log.
-    if ((times & (times - 1)) === 0)
-      this.#parts.log.warn({ code, ...facts, from, times }, 'an entry is refused')
+    this.#tell(this.#count(code), { code, ...facts, from }, 'an entry is refused')
   }
 
   #count(code: string): number {
@@ -230,5 +260,10 @@ export class Ingest {
   }
 }
 
+const WAITS_MESSAGE = 'an entry waits for what comes before it'
+const FULL_MESSAGE = 'too many entries wait for what comes before them: this one is to be sent again'
+const UNKNOWN_MESSAGE = 'an entry of a kind this version does not know is kept and handed on'
+/** Of a kind's name, which may be as long as an entry. */
+const KIND_SHOWN_MAX = 64
 const FORK_MESSAGE = 'a node signed two entries of one number: its feed goes no further here'
 const WORTH_ASKING: ReadonlySet<Refusal> = new Set(['AUTHOR_UNKNOWN', 'CHAIN_BROKEN'])

@@ -15,12 +15,14 @@ export class Parking {
     return this.#bytes
   }
 
-  add(block: Block): void {
+  add(block: Block): 'parked' | 'known' | 'full' {
     const key = `${block.feed}/${block.entry.seq}`
-    if (this.#blocks.has(key)) return
-    if (this.#blocks.size >= PARKED_BLOCKS_MAX || this.#bytes + block.bytes.length > PARKED_BYTES_MAX) return
+    if (this.#blocks.has(key)) return 'known'
+    if (this.#blocks.size >= PARKED_BLOCKS_MAX || this.#bytes + block.bytes.length > PARKED_BYTES_MAX)
+      return 'full'
     this.#blocks.set(key, block)
     this.#bytes += block.bytes.length
+    return 'parked'
   }
 
   /**

@@ -60,6 +60,9 @@ export interface LedgerStatus {
   /** How often each reason made an entry be refused, since the start. */
   readonly refused: Readonly<Record<string, number>>
   readonly parked: { readonly blocks: number; readonly bytes: number }
+  /** Since the start: entries that came before what they depend on, and ops of kinds this version does not know. */
+  readonly waited: number
+  readonly unknownOps: number
   /** Entries the disk has changed. */
   readonly damaged: DamageStatus
   readonly lanes: readonly LaneStatus[]
@@ -410,6 +413,7 @@ export class ReplicatedJournal implements Journal {
       forks: this.#forks.list().map(({ feed, seq, held, rival }) => ({ feed, seq, held, rival })),
       refused: this.#ingest.refusals,
       parked: this.#ingest.parked,
+      ...this.#ingest.oddities,
       damaged: this.#damage.status,
       lanes: this.lanes.status(),
     }

@@ -170,6 +170,10 @@ export interface LedgerFacts {
   readonly forks: number
   /** Entries that wait for what comes before them. */
   readonly parked: { readonly blocks: number; readonly bytes: number }
+  /** Since the start: entries that came before what they depend on. */
+  readonly waited: number
+  /** Since the start: changes of kinds this version does not know; they are kept and handed on. */
+  readonly unknownOps: number
   /** Stored entries that the disk has changed and nobody has sent again yet. */
   readonly damagedEntries: number
   /** Since the start, as what follows. */

@@ -43,6 +43,8 @@ export function ledgerMetrics({ members, lanes, refused, ledger, transfers }: Cl
       one(ledger.parked.blocks),
     ),
     gauge('ledger_parked_bytes', 'Bytes of those.', one(ledger.parked.bytes)),
+    counter('ledger_waited_entries', 'Entries that came before what they depend on.', one(ledger.waited)),
+    counter('ledger_unknown_ops', 'Changes of kinds this version does not know.', one(ledger.unknownOps)),
     gauge('ledger_forks', 'Logs whose author signed two histories.', one(ledger.forks)),
     gauge('ledger_writable', '0 once this node’s own log is forked.', one(ledger.writable ? 1 : 0)),
     gauge('ledger_damaged_entries', 'Stored entries the disk has changed.', one(ledger.damagedEntries)),

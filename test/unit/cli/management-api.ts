@@ -34,6 +34,8 @@ export const STATUS: ClusterStatus & ApiOpenConflicts = {
     writable: true,
     forks: 0,
     parked: { blocks: 0, bytes: 0 },
+    waited: 0,
+    unknownOps: 0,
     damagedEntries: 0,
     mendedEntries: 0,
     damagedTables: [],

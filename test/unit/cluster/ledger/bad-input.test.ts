@@ -40,7 +40,10 @@ async function scene(): Promise<Scene> {
   }
   const identity = newIdentity()
   await admit(founder, identity.id, 'reader')
-  const reader = await openSite(plan, { identity, log: { ...silentLogger, warn: line, error: line } })
+  const reader = await openSite(plan, {
+    identity,
+    log: { ...silentLogger, info: line, warn: line, error: line },
+  })
   for (const site of [member, honest, reader]) await carry(founder, site)
   return { plan, founder, member, honest, reader, lines }
 }
@@ -155,7 +158,10 @@ test('a seq behind a hole waits within bounds, and is applied once the hole is f
   await write(at.member, 3)
   const [one, two, three] = at.member.blocks as [Uint8Array, Uint8Array, Uint8Array]
   expect(await at.reader.journal.take([three], 'liar')).toMatchObject({ applied: 0, incomplete: true })
-  expect(at.reader.journal.status().parked.blocks).toBe(1)
+  expect(at.reader.journal.status()).toMatchObject({ parked: { blocks: 1 }, waited: 1, refused: {} })
+  expect(at.lines).toContainEqual(
+    expect.objectContaining({ message: 'an entry waits for what comes before it', seq: 3, from: 'liar' }),
+  )
   expect(await at.reader.journal.take([one, two], 'member')).toMatchObject({ applied: 3 })
   expect(at.reader.journal.status().parked).toEqual({ blocks: 0, bytes: 0 })
   await goesOn(at)
@@ -188,15 +194,20 @@ test('contexts from the future wait within bounds, whatever comes of them', asyn
       {
         ...entry,
         seq: n === 0 ? 1 : n + 2,
-        seen: { ...entry.seen, [feed]: 2 ** 53 - 1 },
-        depth: 2 ** 52,
+        seen: { ...entry.seen, [feed]: 2 ** 40 },
+        depth: 2 ** 41,
       },
       n === 0 ? {} : { next: [link] },
     )
   })
   await at.reader.journal.take(await Promise.all(floods), 'liar')
-  const { parked } = at.reader.journal.status()
+  const { parked, waited, refused } = at.reader.journal.status()
   expect(parked.blocks).toBeLessThanOrEqual(1024)
+  expect({ waited, full: refused.PARKING_FULL }).toEqual({
+    waited: parked.blocks,
+    full: floods.length - parked.blocks,
+  })
+  expect(at.lines).toContainEqual(expect.objectContaining({ code: 'PARKING_FULL', from: 'liar', times: 1 }))
   expect(parked.bytes).toBeLessThanOrEqual(8 * 1024 * 1024)
   await goesOn(at)
 })
@@ -209,6 +220,10 @@ test('an unknown kind is kept and handed on, and changes nothing', async () => {
   })
   const block = await forge(at.plan, at.member.identity, first(at))
   expect(await at.reader.journal.take([block], 'member')).toMatchObject({ applied: 1, refused: 0 })
+  expect(at.reader.journal.status().unknownOps).toBe(1)
+  expect(at.lines).toContainEqual(
+    expect.objectContaining({ kind: 'project.sailed', message: expect.stringContaining('does not know') }),
+  )
   // Only that it came to nothing is noted.
   expect([...changed].filter((table) => table !== 'ineffective')).toEqual([])
   await goesOn(at)
@@ -234,6 +249,8 @@ test('names that mean something to JavaScript are names or refusals, the same at
   const entry = first(at, ops)
   const block = await forge(at.plan, at.member.identity, entry)
   expect(await at.reader.journal.take([block], 'member')).toMatchObject({ applied: 1, refused: 0 })
+  expect(at.reader.journal.status().unknownOps).toBe(ODD.length)
+  expect(at.lines).toContainEqual(expect.objectContaining({ kind: '__proto__', times: 1 }))
   for (const name of ODD) {
     const seen = body(`{"${name}": 1}`) as Entry['seen']
     const odd = await forge(at.plan, at.member.identity, { ...entry, seq: 2, seen }, { next: [link] })
@@ -242,6 +259,8 @@ test('names that mean something to JavaScript are names or refusals, the same at
       expect(at.reader.journal.seenBy(`${lane}@x`)).toEqual({})
     }
   }
+  const { refused } = at.reader.journal.status()
+  expect(Object.values(refused).reduce((sum, times) => sum + times, 0)).toBe(ODD.length)
   await at.honest.journal.commit(CATALOG, () => ODD.map((name) => tag(name)))
   await carry(at.honest, at.reader)
   expect(({} as { admin?: unknown }).admin).toBeUndefined()
