@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
-import { decode, encode } from 'cborg'
 import { LRUCache } from 'lru-cache'
+import { decode } from './cbor-decode.ts'
+import { encode } from './cbor-encode.ts'
 import type { ListOptions, TableChange, Tables } from './journal.ts'
 import type { KeyValue, Write } from './key-value.ts'
 import type { LaneFamily } from './op.ts'
