@@ -1,6 +1,6 @@
 import { ForkWarden } from '../../cluster/ledger/fork-warden.ts'
 import { Incarnation } from '../../cluster/ledger/incarnation.ts'
-import { INSTALLING } from '../../cluster/ledger/layout.ts'
+import { INSTALLING, installingKey } from '../../cluster/ledger/layout.ts'
 import { ReplicatedJournal } from '../../cluster/ledger/replicated-journal.ts'
 import { Replication, type ReplicationParts } from '../../cluster/ledger/replication.ts'
 import { JournalAdmissions } from '../../cluster/membership/admission-ledger.ts'
@@ -12,7 +12,7 @@ import { NODE_ITSELF } from '../../src/access/principal.ts'
 import type { Journal } from '../../src/journal/journal.ts'
 import type { KeyValue } from '../../src/journal/key-value.ts'
 import { op } from '../../src/journal/kinds.ts'
-import type { Entry, Lane, NewOp } from '../../src/journal/op.ts'
+import { CATALOG, type Entry, type Lane, type NewOp } from '../../src/journal/op.ts'
 import type { Logger } from '../../src/runtime/logger.ts'
 import type { Random } from '../../src/runtime/random.ts'
 import type { Startable } from '../../src/runtime/startable.ts'
@@ -27,8 +27,11 @@ import { describe, type World } from './world/world.ts'
 
 /** Who wants to know what a node does: the oracle. */
 export interface Witness {
-  /** The node has read its disk; whatever it knows now it must have known or written before. */
-  opened(node: SimNode): Promise<void>
+  /**
+   * The node has read its disk; whatever it knows now it must have known or written before.
+   * @param interrupted it went down while a snapshot took a lane's place: that lane may be empty
+   */
+  opened(node: SimNode, interrupted: boolean): Promise<void>
   /** It signed this block, and the block is durable. */
   signed(node: SimNode, block: Uint8Array): void
   /** Entries took effect there, durably. */
@@ -174,10 +177,11 @@ export class SimNode {
       doors,
       parts: [tables, lives, network, ...(blobs ? [blobs] : []), replication, forkWarden, admissions],
     }
+    const interrupted = store.get(installingKey(CATALOG)) !== undefined
     await journal.open()
     // Power may go again while it starts.
     if (!life.alive) return
-    await witness.opened(this)
+    await witness.opened(this, interrupted)
     if (!life.alive) return
     journal.onOwnBlock((block) => witness.signed(this, block))
     journal.onEntries((entries) => witness.applied(this, entries))

@@ -92,15 +92,17 @@ export class Oracle implements Witness {
     this.#warned.clear()
   }
 
-  async opened(node: SimNode): Promise<void> {
+  async opened(node: SimNode, interrupted: boolean): Promise<void> {
     const { journal } = node
     if (!journal) return
     const book = this.#book(node)
     const frontier = journal.frontier()
     this.#follow(node, book)
-    const isOpen = (feed: FeedId) => isAside(node, feed) || this.signedBlocks.forked.has(feed)
+    if (interrupted) book.rebuilt = true
+    const isOpen = (feed: FeedId) =>
+      (interrupted && parseFeedId(feed).lane === CATALOG) || this.signedBlocks.forked.has(feed)
     this.#hold('I13 a node never knows less than it did', node, stepBack(book.past, frontier, isOpen))
-    this.#holdAcknowledged(node, book)
+    this.#holdAcknowledged(node, book, isOpen)
     // What a crash left on disk though nobody had been told of it yet.
     const ranges = Object.entries(frontier)
       .map(([feed, to]) => ({ feed, from: (book.past.seqs.get(feed) ?? 0) + 1, to }))
@@ -300,11 +302,9 @@ export class Oracle implements Witness {
     return frontier.flatMap(([feed, seq]) => [...this.#chain(node, feed, seq)].map(({ entry }) => entry))
   }
 
-  #holdAcknowledged(node: SimNode, book: Book): void {
+  #holdAcknowledged(node: SimNode, book: Book, isOpen: (feed: FeedId) => boolean): void {
     // What lies behind a fork counts nowhere, whoever signed both.
-    const sound = book.acknowledged.filter(
-      ({ feed }) => !this.signedBlocks.forked.has(feed) && !isAside(node, feed),
-    )
+    const sound = book.acknowledged.filter(({ feed }) => !isOpen(feed))
     const lost = lostAcknowledged(sound, (feed, seq) => this.#hashHeld(node, feed, seq))
     this.#hold('I1 what was acknowledged is there after any crash', node, lost)
   }
@@ -408,9 +408,4 @@ function standings(nodes: readonly SimNode[]): Standing[] {
 /** Where the feed's log begins at that node; undefined where nothing of its lane has been let go of. */
 function floorOf({ journal }: SimNode, feed: FeedId): number | undefined {
   return journal?.lanes.floor(parseFeedId(feed).lane)?.frontier[feed]
-}
-
-/** Its lane is empty or half there, and what the node wrote in it put aside. */
-function isAside({ disk }: SimNode, feed: FeedId): boolean {
-  return disk.rows.get(installingKey(parseFeedId(feed).lane)) !== undefined
 }

@@ -59,6 +59,7 @@ const PACE: ReplicationParts['pace'] = {
   checkMs: 300,
   jitterMs: 200,
   quietMs: 280,
+  patienceMs: 1500,
   worthEntries: 4,
   pruneMs: 400,
 }

@@ -7,7 +7,7 @@ import { PRUNE_CHECK_MS, PRUNE_REST_MS } from '../../limits.ts'
 import type { NodeId } from '../../network/network.ts'
 import type { ReplicatedJournal } from '../replicated-journal.ts'
 import { covers } from './lane-position.ts'
-import { fleetOf, isAttested, snapshotsOf } from './snapshot-choice.ts'
+import { fleetOf, isGoodForAll, snapshotsOf } from './snapshot-choice.ts'
 import type { SnapshotShelf } from './snapshot-shelf.ts'
 import { laggards } from './stability.ts'
 
@@ -69,7 +69,7 @@ export class Pruner implements Startable {
     for (const snapshot of await snapshotsOf(journal.tables, lane)) {
       // Floors only rise.
       if (!covers(snapshot.frontier, floor) || covers(floor, snapshot.frontier)) continue
-      if (!isAttested(snapshot, fleet)) continue
+      if (!isGoodForAll(snapshot, fleet)) continue
       if (laggards(snapshot, fleet.members, standing).length > 0) continue
       // It stands for the log that goes, so it has to be here.
       await shelf.fetch(snapshot.digest, this.#stopping.signal)

@@ -39,3 +39,9 @@ export function isAttested(snapshot: SnapshotRow, { anchors }: Fleet, asker?: No
   const signers = new Set(snapshot.signers.filter((node) => node !== asker && anchors.has(node)))
   return signers.size >= Math.max(1, Math.min(SNAPSHOT_SIGNERS_MIN, others.length))
 }
+
+/** Whether a newcomer, and any member that comes back from an old backup, would find it vouched for by enough others. */
+export function isGoodForAll(snapshot: SnapshotRow, fleet: Fleet): boolean {
+  if (!isAttested(snapshot, fleet)) return false
+  return fleet.members.length < 2 || fleet.members.every((member) => isAttested(snapshot, fleet, member))
+}

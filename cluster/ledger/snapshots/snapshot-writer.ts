@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { op } from '../../../src/journal/kinds.ts'
 import { AUTHORITY, type Frontier, familyOf, type Lane, parseFeedId } from '../../../src/journal/op.ts'
 import type { SnapshotRow } from '../../../src/journal/rows.ts'
@@ -22,7 +23,7 @@ import type { ReplicatedJournal } from '../replicated-journal.ts'
 import { isOvertaken } from './authority-tail.ts'
 import { covers, frontierOf, part, positionHash } from './lane-position.ts'
 import { PositionMemory } from './position-memory.ts'
-import { fleetOf, snapshotsOf } from './snapshot-choice.ts'
+import { type Fleet, fleetOf, isGoodForAll, snapshotsOf } from './snapshot-choice.ts'
 import { writeSnapshot } from './snapshot-form.ts'
 import type { SnapshotShelf } from './snapshot-shelf.ts'
 
@@ -33,6 +34,7 @@ export interface SnapshotPace {
   readonly checkMs: number
   readonly jitterMs: number
   readonly quietMs: number
+  readonly patienceMs: number
 }
 
 export const SNAPSHOT_PACE: SnapshotPace = {
@@ -41,6 +43,7 @@ export const SNAPSHOT_PACE: SnapshotPace = {
   checkMs: SNAPSHOT_CHECK_MS,
   jitterMs: SNAPSHOT_JITTER_MS,
   quietMs: SNAPSHOT_QUIET_MS,
+  patienceMs: SNAPSHOT_PATIENCE_MS,
 }
 
 export interface SnapshotWriterParts {
@@ -64,6 +67,8 @@ export class SnapshotWriter implements Startable {
   readonly #changedMs = new Map<Lane, number>()
   readonly #dueMs = new Map<Lane, number>()
   readonly #dirty = new Set<Lane>()
+  /** When a lane is written down once more for want of members that vouch. */
+  readonly #again = new Map<Lane, { readonly untilMs: number; readonly waitMs: number }>()
   /** Snapshots whose blob is known not to be here any more. */
   readonly #dropped = new Set<string>()
   #stopping = new AbortController()
@@ -132,6 +137,9 @@ export class SnapshotWriter implements Startable {
     for (const lane of this.#lanes()) {
       for (const { id, ...snapshot } of await snapshotsOf(journal.tables, lane)) {
         if (!wants(snapshot, journal.node, anchors)) continue
+        // One that has just come by it stands there as well.
+        if (isDeepStrictEqual(part(journal.frontier(), lane), snapshot.frontier))
+          this.#memory.record(await journal.lanes.position(lane))
         const hash = this.#memory.at(lane, snapshot.frontier)
         if (hash === undefined) continue
         if (hash !== snapshot.stateHash) {
@@ -184,10 +192,10 @@ export class SnapshotWriter implements Startable {
 
   async #writeWhatIsDue(): Promise<void> {
     const { journal, clock, random } = this.#parts
-    const { anchors } = await fleetOf(journal.tables)
-    if (!anchors.has(journal.node)) return
+    const fleet = await fleetOf(journal.tables)
+    if (!fleet.anchors.has(journal.node)) return
     for (const lane of this.#lanes()) {
-      if (!(await this.#isDue(lane))) {
+      if (!(await this.#isDue(lane, fleet))) {
         this.#dueMs.delete(lane)
         continue
       }
@@ -195,7 +203,7 @@ export class SnapshotWriter implements Startable {
       const dueMs = this.#dueMs.get(lane) ?? nowMs + random.integer(this.#pace.jitterMs + 1)
       this.#dueMs.set(lane, dueMs)
       const restedMs = nowMs - (this.#changedMs.get(lane) ?? Number.NEGATIVE_INFINITY)
-      const quiet = restedMs >= this.#pace.quietMs || nowMs - dueMs >= SNAPSHOT_PATIENCE_MS
+      const quiet = restedMs >= this.#pace.quietMs || nowMs - dueMs >= this.#pace.patienceMs
       if (nowMs < dueMs || !quiet) continue
       this.#dueMs.delete(lane)
       await this.write(lane)
@@ -203,7 +211,7 @@ export class SnapshotWriter implements Startable {
   }
 
   /** It has grown enough since the newest snapshot, or an authority op has made that one useless. */
-  async #isDue(lane: Lane): Promise<boolean> {
+  async #isDue(lane: Lane, fleet: Fleet): Promise<boolean> {
     const { journal, format } = this.#parts
     const [newest] = await snapshotsOf(journal.tables, lane)
     const ours = part(journal.frontier(), lane)
@@ -212,7 +220,28 @@ export class SnapshotWriter implements Startable {
     const mean = (status?.logBytes ?? 0) / Math.max(1, sizeOf(ours) - (status?.pruned.entries ?? 0))
     if (entries >= this.#pace.entries || entries * mean >= this.#pace.logBytes) return true
     if (!newest || !covers(ours, newest.frontier)) return false
+    if (this.#isStranding(lane, newest, fleet)) return true
     return isOvertaken(newest, journal, format)
+  }
+
+  /**
+   * The lane's beginning is gone, and what stands for it is vouched for by too few since members came or went:
+   * somebody may need it and not be able to take it. Who stands there may still vouch; once the lane has moved on
+   * nobody can any more. Ever more seldom, for those who could vouch for a new one may be away.
+   */
+  #isStranding(lane: Lane, newest: SnapshotRow, fleet: Fleet): boolean {
+    const { journal, clock } = this.#parts
+    const floor = journal.lanes.floor(lane)?.snapshot
+    const hasMoved = !isDeepStrictEqual(part(journal.frontier(), lane), newest.frontier)
+    if (!floor || !hasMoved || isGoodForAll(newest, fleet)) {
+      if (floor && isGoodForAll(newest, fleet)) this.#again.delete(lane)
+      return false
+    }
+    const { untilMs, waitMs } = this.#again.get(lane) ?? { untilMs: 0, waitMs: this.#pace.patienceMs }
+    const nowMs = clock.monotonic()
+    if (nowMs < untilMs) return this.#dueMs.has(lane)
+    this.#again.set(lane, { untilMs: nowMs + waitMs, waitMs: waitMs * 2 })
+    return true
   }
 
   /** Lets go of blobs of snapshots that newer ones have taken the place of: written here, or vouched for. */

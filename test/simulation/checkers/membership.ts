@@ -7,6 +7,8 @@ interface Said {
   readonly invite?: string | null
   readonly frontier?: Frontier | null
   readonly approval?: boolean
+  readonly admin?: boolean
+  readonly role?: number
   readonly signature?: Uint8Array
 }
 
@@ -35,11 +37,19 @@ export function misjudgedByEviction(ops: readonly Op[], tables: Readable): strin
       const place = `${op.kind} ${op.id} at ${op.dot.feed.slice(-6)}/${op.dot.seq}`
       if (within(op) && row?.beatenBy === eviction.id && row.outcome === 'refused')
         return `${place} lies within the frontier of ${eviction.id} and is taken back by it`
-      if (!within(op) && row?.outcome !== 'refused')
+      if (!within(op) && !takesAway(op) && row?.outcome !== 'refused')
         return `${place} lies outside the frontier of ${eviction.id} and counts`
     }
   }
   return undefined
+}
+
+/** Among equals all removals stand, so one of these may count though its author was put out meanwhile. */
+function takesAway(op: Op): boolean {
+  const { admin, role } = said(op)
+  if (op.kind === 'user.admin-set') return admin !== true
+  if (op.kind === 'member.granted') return role !== 1
+  return ['user.deleted', 'member.revoked', 'node.evicted'].includes(op.kind)
 }
 
 /** Who was to be approved is a member only by somebody else's word than the inviter's. */
