@@ -189,15 +189,17 @@ export const SNAPSHOT_SIGNERS_MIN = 2
 export const SNAPSHOT_SIGNERS_WANTED = 3
 /** Below this many entries, replaying costs less than fetching a blob. */
 export const SNAPSHOT_WORTH_ENTRIES = 1_000
-/** Rows are gathered to frames of this size: what either side holds in memory at a time. */
-export const SNAPSHOT_CHUNK_BYTES = 64 * KiB
+/** Rows are packed by as much: enough for zstd to find what repeats, and what either side holds in memory. */
+export const SNAPSHOT_CHUNK_BYTES = 256 * KiB
+/** A frame gives at most so many times its length: rows of a catalog give some 3 to 5 times. */
+export const SNAPSHOT_EXPANSION_MAX = 64
 /** One frame: a header that names FEEDS_MAX feeds, or a chunk that ends in the largest row. */
 export const SNAPSHOT_FRAME_BYTES_MAX = 8 * MiB
 /** One row: a register holds concurrent values only, so that even a manifest's stays far below. */
 export const SNAPSHOT_ROW_BYTES_MAX = 4 * MiB
 /** A table's key: a repository key, a digest and a tag are below 1 KiB. */
 export const SNAPSHOT_KEY_BYTES_MAX = 4 * KiB
-/** Written as one synced batch while installing: large enough that fsyncs do not count. */
+/** Written as one synced batch while installing: fsyncs do not count, and nobody waits 50 ms for the event loop. */
 export const INSTALL_BATCH_BYTES = 1 * MiB
 /** A snapshot's blob must begin to arrive within this, or the next one is tried. */
 export const SNAPSHOT_FETCH_MS_MAX = 10 * 60_000

@@ -42,6 +42,8 @@ export interface IngestParts {
   readonly damage: Damage
   /** The lane is too old to be kept. */
   readonly isExpired: (lane: Lane) => boolean
+  /** A snapshot is being put in the lane's place. */
+  readonly isClosed: (lane: Lane) => boolean
   readonly log: Logger
 }
 
@@ -183,6 +185,11 @@ export class Ingest {
         if (WORTH_ASKING.has(verdict.code)) tally.incomplete = true
         return
       case 'fit': {
+        if (this.#parts.isClosed(entry.lane)) {
+          this.#parking.add(block)
+          tally.incomplete = true
+          return
+        }
         const stored = { hash, depth: entry.depth, bytes }
         const heads = encodeHeads(hash, block.next === undefined ? [] : [block.next])
         this.#batch.push({ block, checked: { entry, writes: blockWrites(feed, entry.seq, stored, heads) } })

@@ -80,6 +80,7 @@ export class Sequencer {
   #plans: Plan[] = []
   #turns: Turn[] = []
   #running: Promise<void> | undefined
+  #replacements = 0
   #closed = false
 
   constructor(parts: SequencerParts) {
@@ -184,6 +185,7 @@ export class Sequencer {
   /** Runs `change` with nothing written beside it. It may write to the store itself; all is read anew afterwards. */
   replace(change: () => Promise<void>): Promise<void> {
     return this.#inTurn(async () => {
+      this.#replacements++
       try {
         await change()
       } finally {
@@ -191,6 +193,11 @@ export class Sequencer {
         await this.open()
       }
     })
+  }
+
+  /** How often something has changed the store itself: who was at it meanwhile looks here. */
+  get replacements(): number {
+    return this.#replacements
   }
 
   /** Whether `entry` may be applied now; what is missing otherwise. */

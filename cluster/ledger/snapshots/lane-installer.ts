@@ -3,8 +3,8 @@ import { decode, encode } from 'cborg'
 import { Fault } from '../../../src/errors.ts'
 import { DISPUTES, disputeOf } from '../../../src/journal/content/disputes.ts'
 import type { KeyValue, Write } from '../../../src/journal/key-value.ts'
-import { laneRows, putRow, RowsSum, rowKey } from '../../../src/journal/lane-rows.ts'
-import { type FeedId, type Frontier, familyOf, type Lane, parseFeedId } from '../../../src/journal/op.ts'
+import { laneRows, putRow, rowKey } from '../../../src/journal/lane-rows.ts'
+import { type Frontier, familyOf, type Lane, parseFeedId } from '../../../src/journal/op.ts'
 import type { FeedState, SnapshotRow } from '../../../src/journal/rows.ts'
 import type { Sequencer } from '../../../src/journal/sequencer.ts'
 import { hashWrite } from '../../../src/journal/table-store.ts'
@@ -21,10 +21,12 @@ import {
   installingKey,
   ofLane,
 } from '../layout.ts'
-import type { Floors } from './floors.ts'
+import { ClosedLanes } from './closed-lanes.ts'
+import type { Floor, Floors } from './floors.ts'
 import { covers, part } from './lane-position.ts'
+import { ImageSum } from './row-chunk.ts'
 import { BatchedWrites, deleteRange } from './slices.ts'
-import { type SnapshotFeed, SnapshotReader } from './snapshot-form.ts'
+import { type SnapshotFeed, type SnapshotHeader, SnapshotReader } from './snapshot-form.ts'
 
 /** Opens the snapshot's bytes from the beginning. */
 export type SnapshotBytes = () => AsyncIterable<Uint8Array>
@@ -36,8 +38,19 @@ interface Mark {
   readonly own: Frontier
 }
 
+/** What is written last, when every row is here. */
+interface Filled {
+  readonly writes: readonly Write[]
+  readonly floor: Floor
+}
+
+/** The hash of no rows. */
+const NOTHING = '0'.repeat(64)
+
 /**
- * Puts a snapshot's rows in the place of a lane's. A crash half-way leaves a mark; at the next start the lane is emptied and fetched again.
+ * Puts a snapshot's rows in the place of a lane's. The lane is closed meanwhile, and the writer goes on with the
+ * others: its turn is needed for the first step and the last only. A crash half-way leaves a mark; at the next
+ * start the lane is emptied and fetched again.
  */
 export class LaneInstaller {
   readonly #store: KeyValue
@@ -47,6 +60,9 @@ export class LaneInstaller {
   readonly #node: string
   readonly #floors: Floors
   readonly #marks = new Map<Lane, Mark>()
+  readonly closed = new ClosedLanes()
+  /** Turns this has taken itself: any other changes what it is at. */
+  #turns = 0
 
   constructor(parts: {
     store: KeyValue
@@ -88,7 +104,8 @@ export class LaneInstaller {
   }
 
   /**
-   * @param isUsable asked in the writer's turn, before anything is touched
+   * @param open may be asked before all bytes are here: what streams is used as it comes
+   * @param isUsable asked in the writer's turn, before anything is touched and before it counts
    * @throws Fault SNAPSHOT_INVALID when the bytes are not what was signed; the lane is then as it was, or
    * empty where it was before
    */
@@ -96,30 +113,91 @@ export class LaneInstaller {
     const { header } = await this.#peek(snapshot, open)
     const { lane } = header
     if (Object.keys(part(this.#sequencer.frontier(), lane)).length > 0) await this.#rehearse(snapshot, open)
-    // Nothing is written beside it: entries, or rows that are decided again, would go under.
-    await this.#sequencer.replace(async () => {
-      if (!(await isUsable())) {
-        throw new Fault('SNAPSHOT_OVERTAKEN', 'an authority op reaches into the snapshot', { lane })
-      }
-      const ours = part(this.#sequencer.frontier(), lane)
-      const own = Object.fromEntries(
-        Object.entries({ ...this.#marks.get(lane)?.own, ...ours }).filter(
-          ([feed]) => parseFeedId(feed).author === this.#node,
-        ),
-      )
-      await this.#putAside(lane, ours, header.frontier, own)
-      const mark: Mark = { stage: 'installing', own }
-      this.#marks.set(lane, mark)
-      await this.#store.write([installing(lane, mark)])
+    const others = await this.#begin(header, isUsable)
+    let whole = false
+    try {
       try {
         await this.#clear(lane)
-        await this.#fill(snapshot, open)
+        await this.#end(lane, await this.#fill(snapshot, open), others, isUsable)
       } catch (error) {
-        await this.#clear(lane)
-        await this.#emptied(lane, own)
+        await this.#undo(lane)
+        throw error
+      } finally {
+        whole = this.#marks.get(lane)?.stage !== 'installing'
+      }
+    } finally {
+      this.closed.open(lane, whole)
+    }
+  }
+
+  /** Takes the lane out of the records. @returns how many turns others had taken by then */
+  async #begin({ lane, frontier }: SnapshotHeader, isUsable: () => Promise<boolean>): Promise<number> {
+    await this.#inTurn(async () => {
+      await this.#checkUsable(lane, isUsable)
+      const ours = part(this.#sequencer.frontier(), lane)
+      this.closed.close(lane, Object.keys(ours).length > 0)
+      try {
+        const own = Object.fromEntries(
+          Object.entries({ ...this.#marks.get(lane)?.own, ...ours }).filter(
+            ([feed]) => parseFeedId(feed).author === this.#node,
+          ),
+        )
+        await this.#putAside(lane, ours, frontier, own)
+        const mark: Mark = { stage: 'installing', own }
+        const feeds = Object.keys(ours).map((feed): Write => ({ type: 'del', key: `feed/${feed}` }))
+        await this.#store.write([installing(lane, mark), ...feeds, hashWrite(familyOf(lane), 0n)])
+        this.#marks.set(lane, mark)
+      } catch (error) {
+        this.closed.open(lane, true)
         throw error
       }
     })
+    return this.#sequencer.replacements - this.#turns
+  }
+
+  /** What was put down counts from here on, unless something else was at it meanwhile. */
+  async #end(
+    lane: Lane,
+    { writes, floor }: Filled,
+    others: number,
+    isUsable: () => Promise<boolean>,
+  ): Promise<void> {
+    await this.#inTurn(async () => {
+      await this.#checkUsable(lane, isUsable)
+      const { replacements, tables } = this.#sequencer
+      const untouched =
+        replacements - this.#turns === others &&
+        Object.keys(part(this.#sequencer.frontier(), lane)).length === 0 &&
+        tables.hashOf(familyOf(lane)) === NOTHING
+      if (!untouched) throw new Fault('SNAPSHOT_OVERTAKEN', 'the records were changed meanwhile', { lane })
+      const mark: Mark = { stage: 'empty', own: this.#marks.get(lane)?.own ?? {} }
+      await this.#store.write([...writes, installing(lane, mark)])
+      this.#floors.set(lane, floor)
+      this.#marks.set(lane, mark)
+    })
+  }
+
+  /** Takes away what was put down. */
+  async #undo(lane: Lane): Promise<void> {
+    const own = this.#marks.get(lane)?.own ?? {}
+    // Most of it beside the writer; in its turn what may have come since.
+    await this.#clear(lane)
+    await this.#inTurn(async () => {
+      await this.#clear(lane)
+      await this.#emptied(lane, own)
+    })
+  }
+
+  #inTurn(change: () => Promise<void>): Promise<void> {
+    return this.#sequencer.replace(() => {
+      this.#turns++
+      return change()
+    })
+  }
+
+  async #checkUsable(lane: Lane, isUsable: () => Promise<boolean>): Promise<void> {
+    if (await isUsable()) return
+    throw new Fault('SNAPSHOT_OVERTAKEN', 'an authority op reaches into the snapshot', { lane })
   }
 
   /** Blocks that were here and are not in the snapshot, in an order in which they can be applied again. */
@@ -131,6 +209,7 @@ export class LaneInstaller {
 
   /** Forgets what was put aside once it is back. @returns whether all of it is */
   async settle(lane: Lane): Promise<boolean> {
+    if (this.closed.has(lane)) return false
     const frontier = this.#sequencer.frontier()
     const writes: Write[] = []
     let whole = true
@@ -149,7 +228,7 @@ export class LaneInstaller {
 
   /** Lanes whose blocks put aside wait for their place. */
   unsettled(): Lane[] {
-    return [...this.#marks.keys()]
+    return [...this.#marks.keys()].filter((lane) => !this.closed.has(lane))
   }
 
   async #peek(snapshot: SnapshotRow, open: SnapshotBytes): Promise<SnapshotReader> {
@@ -177,7 +256,7 @@ export class LaneInstaller {
   async #rehearse(snapshot: SnapshotRow, open: SnapshotBytes): Promise<void> {
     const reader = await this.#open(snapshot, open)
     for (const feed of reader.feeds) await this.#check(feed)
-    const sum = new RowsSum()
+    const sum = new ImageSum()
     for await (const rows of reader.rows()) for (const row of rows) sum.add(row)
     compare(snapshot, reader, sum)
   }
@@ -197,16 +276,17 @@ export class LaneInstaller {
     await batch.flush()
   }
 
-  async #fill(snapshot: SnapshotRow, open: SnapshotBytes): Promise<void> {
+  /** Puts the rows down as they come. @returns what makes them count */
+  async #fill(snapshot: SnapshotRow, open: SnapshotBytes): Promise<Filled> {
     const reader = await this.#open(snapshot, open)
     const { lane, frontier } = reader.header
     const writes: Write[] = []
-    const feeds = new Map<FeedId, FeedState>()
     for (const feed of reader.feeds) {
+      const state: FeedState = { seq: feed.seq, depth: feed.depth, seen: feed.seen }
       writes.push(...(await this.#check(feed)))
-      feeds.set(feed.feed, { seq: feed.seq, depth: feed.depth, seen: feed.seen })
+      writes.push({ type: 'put', key: `feed/${feed.feed}`, value: encode(state) })
     }
-    const sum = new RowsSum()
+    const sum = new ImageSum()
     const batch = new BatchedWrites(this.#store, INSTALL_BATCH_BYTES)
     let told = false
     for await (const rows of reader.rows()) {
@@ -217,19 +297,16 @@ export class LaneInstaller {
           await batch.flush()
           told = true
         }
-        await batch.add(putRow(row))
         const own = disputeOf(this.#store, row)
         if (own) await batch.add(putRow(own))
+        if (batch.gather(putRow(row))) await batch.turn()
       }
     }
     await batch.flush()
     compare(snapshot, reader, sum)
     const floor = { snapshot: snapshot.id, frontier }
-    const mark: Mark = { stage: 'empty', own: this.#marks.get(lane)?.own ?? {} }
-    writes.push(this.#floors.write(lane, floor), installing(lane, mark))
-    for (const [feed, state] of feeds) writes.push({ type: 'put', key: `feed/${feed}`, value: encode(state) })
-    await this.#store.write([...writes, hashWrite(familyOf(lane), sum.value)])
-    this.#floors.set(lane, floor)
+    writes.push(this.#floors.write(lane, floor), hashWrite(familyOf(lane), sum.value))
+    return { writes, floor }
   }
 
   /** The feed's newest entry, by its author's own signature. @returns its place in the log */
@@ -268,7 +345,7 @@ function installing(lane: Lane, mark: Mark): Write {
   return { type: 'put', key: installingKey(lane), value: encode(mark) }
 }
 
-function compare(snapshot: SnapshotRow, { header }: SnapshotReader, sum: RowsSum): void {
+function compare(snapshot: SnapshotRow, { header }: SnapshotReader, sum: ImageSum): void {
   if (sum.hex === header.rowsHash) return
   throw new Fault('SNAPSHOT_INVALID', 'the rows do not give the hash that was signed', {
     snapshot: snapshot.id,

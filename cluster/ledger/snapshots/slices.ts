@@ -49,27 +49,46 @@ export async function dropRows(store: KeyValue, lane: Lane, hash: string): Promi
   return writes.length >= DROP_SLICE_ROWS
 }
 
-/** Writes what comes in batches of about so many bytes. */
+/** Writes what comes in batches of about so many bytes; one is being written while the next is gathered. */
 export class BatchedWrites {
-  readonly #store: KeyValue
+  readonly #store: Pick<KeyValue, 'write'>
   readonly #bytesMax: number
   #writes: Write[] = []
   #bytes = 0
+  #writing: Promise<void> = Promise.resolve()
 
-  constructor(store: KeyValue, bytesMax: number) {
+  constructor(store: Pick<KeyValue, 'write'>, bytesMax: number) {
     this.#store = store
     this.#bytesMax = bytesMax
   }
 
+  /** Resolves at once, or when there is room for more. */
   async add(write: Write): Promise<void> {
-    this.#writes.push(write)
-    this.#bytes += write.key.length + (write.type === 'put' ? write.value.length : 0)
-    if (this.#bytes >= this.#bytesMax) await this.flush()
+    if (this.gather(write)) await this.turn()
   }
 
-  async flush(): Promise<void> {
-    if (this.#writes.length > 0) await this.#store.write(this.#writes)
+  /** @returns whether it is time for `turn`: rows by the hundred thousand need no promise each */
+  gather(write: Write): boolean {
+    this.#writes.push(write)
+    this.#bytes += write.key.length + (write.type === 'put' ? write.value.length : 0)
+    return this.#bytes >= this.#bytesMax
+  }
+
+  /** Begins to write what was gathered, once what was gathered before is written. */
+  async turn(): Promise<void> {
+    await this.#writing
+    const writes = this.#writes
     this.#writes = []
     this.#bytes = 0
+    if (writes.length === 0) return
+    this.#writing = this.#store.write(writes)
+    // Whoever asks next is told.
+    this.#writing.catch(() => {})
+  }
+
+  /** All of it is written when this resolves. */
+  async flush(): Promise<void> {
+    await this.turn()
+    await this.#writing
   }
 }

@@ -2,32 +2,27 @@ import { decode, encode } from 'cborg'
 import { z } from 'zod'
 import { Fault } from '../../../src/errors.ts'
 import type { RawRow } from '../../../src/journal/lane-rows.ts'
-import { belongsTo, rowKey } from '../../../src/journal/lane-rows.ts'
 import { type FeedId, type Frontier, isLane, type Lane, parseFeedId } from '../../../src/journal/op.ts'
-import type { TableName } from '../../../src/journal/rows.ts'
 import { DEPTH_MAX } from '../../../src/limits.ts'
-import {
-  BLOCK_BYTES_MAX,
-  FEEDS_MAX,
-  SNAPSHOT_CHUNK_BYTES,
-  SNAPSHOT_KEY_BYTES_MAX,
-  SNAPSHOT_ROW_BYTES_MAX,
-} from '../../limits.ts'
+import { BLOCK_BYTES_MAX, FEEDS_MAX, SNAPSHOT_CHUNK_BYTES } from '../../limits.ts'
 import { frame, frames } from './frames.ts'
 import { type FeedPoint, frontierOf, type LanePosition, positionHash } from './lane-position.ts'
+import { pack, unpack } from './packing.ts'
+import { ChunkReader, type ChunkRow, encodeRow } from './row-chunk.ts'
 
 /**
- * A snapshot's bytes, the same wherever the same position is written down. Frames of canonical CBOR:
+ * A snapshot's bytes. Frames of canonical CBOR, and from the rows on of packed bytes (`packing.ts`):
  *
  *   header   {format, cluster, lane, frontier, authority, rowsHash, stateHash}
  *   feeds    [feed, seq, depth, seen, hash, block]      as many as `frontier` names, sorted
- *   chunks   [[table, key, row], …]                     sorted, some 64 KiB each
- *   end      {rows}                                     how many there were
+ *   chunks   packed: rows as in `row-chunk.ts`          sorted, some 256 KiB each before they are packed
+ *   end      packed: nothing; then {rows}               how many there were
  *
- * `block` is the feed's newest entry as its author signed it: the next one is linked to it.
+ * `block` is the feed's newest entry as its author signed it: the next one is linked to it. The same position
+ * gives the same rows and feeds everywhere; packed, they differ where zstd is another version.
  */
 export interface SnapshotHeader {
-  readonly format: 1
+  readonly format: typeof FORMAT
   readonly cluster: string
   readonly lane: Lane
   readonly frontier: Frontier
@@ -35,6 +30,9 @@ export interface SnapshotHeader {
   readonly rowsHash: string
   readonly stateHash: string
 }
+
+/** 1 had its rows as CBOR, not packed: refused, as is what comes after this one. */
+const FORMAT = 2
 
 export interface SnapshotFeed extends FeedPoint {
   readonly block: Uint8Array
@@ -47,7 +45,7 @@ const sum = z.string().regex(/^[0-9a-f]{64}$/)
 const bytes = (max: number) =>
   z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.length <= max)
 const headerSchema = z.strictObject({
-  format: z.literal(1),
+  format: z.literal(FORMAT),
   cluster: z.string().max(100),
   lane: z.string().max(200).refine(isLane),
   frontier,
@@ -67,7 +65,7 @@ export async function* writeSnapshot(
 ): AsyncGenerator<Uint8Array> {
   const { lane, points, authority, rowsHash } = position
   const header: SnapshotHeader = {
-    format: 1,
+    format: FORMAT,
     cluster,
     lane,
     frontier: frontierOf(points),
@@ -80,19 +78,21 @@ export async function* writeSnapshot(
     const { feed: name, seq: at, depth, seen, hash } = point
     yield frame(encode([name, at, depth, seen, hash, blockOf(point)]))
   }
-  let chunk: [string, string, Uint8Array][] = []
+  let chunk: Uint8Array[] = []
   let size = 0
   let count = 0
-  for await (const { table, key, bytes: row } of rows) {
-    chunk.push([table, key, row])
+  for await (const row of rows) {
+    const bytes = encodeRow(row)
+    chunk.push(bytes)
     count++
-    size += table.length + key.length + row.length
+    size += bytes.length
     if (size < SNAPSHOT_CHUNK_BYTES) continue
-    yield frame(encode(chunk))
+    yield frame(pack(Buffer.concat(chunk)))
     chunk = []
     size = 0
   }
-  if (chunk.length > 0) yield frame(encode(chunk))
+  if (chunk.length > 0) yield frame(pack(Buffer.concat(chunk)))
+  yield frame(pack(new Uint8Array()))
   yield frame(encode({ rows: count }))
 }
 
@@ -139,30 +139,19 @@ export class SnapshotReader {
   }
 
   /** Chunk by chunk. @throws Fault SNAPSHOT_INVALID for rows of other lanes, out of order or too large */
-  async *rows(): AsyncGenerator<readonly RawRow[]> {
-    let last: Buffer | undefined
+  async *rows(): AsyncGenerator<readonly ChunkRow[]> {
+    const chunks = new ChunkReader(this.header.lane)
     let count = 0
     for (;;) {
-      const next = decodeFrame(await nextFrame(this.#frames))
-      if (!Array.isArray(next)) {
-        const end = parseValue(endSchema, next)
-        if (end.rows !== count || !(await this.#frames.next()).done) {
-          throw new Fault('SNAPSHOT_INVALID', 'the snapshot does not end where it says', { rows: count })
-        }
-        return
-      }
-      const rows: RawRow[] = []
-      for (const one of next) {
-        const row = readRow(one, this.header.lane)
-        const at = Buffer.from(rowKey(row))
-        if (last && Buffer.compare(last, at) >= 0) {
-          throw new Fault('SNAPSHOT_INVALID', 'the snapshot’s rows are out of order', { key: row.key })
-        }
-        last = at
-        rows.push(row)
-      }
+      const chunk = unpack(await nextFrame(this.#frames))
+      if (chunk.length === 0) break
+      const rows = chunks.read(chunk)
       count += rows.length
       yield rows
+    }
+    const end = parse(endSchema, await nextFrame(this.#frames))
+    if (end.rows !== count || !(await this.#frames.next()).done) {
+      throw new Fault('SNAPSHOT_INVALID', 'the snapshot does not end where it says', { rows: count })
     }
   }
 
@@ -185,20 +174,6 @@ function isFeedOf(lane: Lane, feed: FeedId): boolean {
   } catch {
     return false
   }
-}
-
-function readRow(value: unknown, lane: Lane): RawRow {
-  const [table, key, bytes, more] = Array.isArray(value) ? (value as unknown[]) : []
-  const fits =
-    typeof table === 'string' &&
-    typeof key === 'string' &&
-    bytes instanceof Uint8Array &&
-    more === undefined &&
-    Buffer.byteLength(key) <= SNAPSHOT_KEY_BYTES_MAX &&
-    bytes.length <= SNAPSHOT_ROW_BYTES_MAX &&
-    belongsTo(lane, table as TableName, key)
-  if (!fits) throw new Fault('SNAPSHOT_INVALID', 'a row has no place in the lane', { lane })
-  return { table: table as TableName, key, bytes }
 }
 
 async function nextFrame(rest: AsyncGenerator<Uint8Array>): Promise<Uint8Array> {

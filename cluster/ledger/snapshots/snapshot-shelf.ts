@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { Fault } from '../../../src/errors.ts'
 import { type Digest, parseDigest } from '../../../src/oci/digest.ts'
 import type { BlobSource } from '../../../src/registry/blob-source.ts'
-import type { BlobStore, OpenBlob } from '../../../src/registry/blob-store.ts'
+import type { BlobStore } from '../../../src/registry/blob-store.ts'
 import type { Timers } from '../../../src/runtime/timers.ts'
 import { SNAPSHOT_FETCH_MS_MAX } from '../../limits.ts'
 
@@ -55,9 +55,31 @@ export class SnapshotShelf {
    * @throws Fault SNAPSHOT_UNREACHABLE when nobody has it or it does not come in time, BLOB_FETCH_FAILED
    */
   async fetch(text: string, signal: AbortSignal): Promise<void> {
-    const { blobs, source, timers } = this.#parts
+    await this.read(text, undefined, signal, async (_stream, whole) => whole)
+  }
+
+  /**
+   * Lets `use` read the blob, from here or while it arrives. Its end only comes once the whole has given the digest.
+   * @param bytes its length, where that is known
+   * @throws what `fetch` throws; Fault SNAPSHOT_INVALID where the blob is of another length
+   */
+  async read<T>(
+    text: string,
+    bytes: number | undefined,
+    signal: AbortSignal,
+    use: (stream: () => AsyncIterable<Uint8Array>, whole: Promise<void>) => Promise<T>,
+  ): Promise<T> {
+    const { source, blobs, timers } = this.#parts
     const digest = parseDigest(text)
-    if (await blobs.stat(digest)) return
+    const here = await blobs.open(digest)
+    if (here) {
+      try {
+        checkLength(here.size, bytes)
+        return await use(() => here.stream(undefined, signal), Promise.resolve())
+      } finally {
+        await here.close()
+      }
+    }
     const limit = new AbortController()
     const late = new Fault('SNAPSHOT_UNREACHABLE', 'the snapshot did not arrive in time', { digest })
     const callOff = timers.after(SNAPSHOT_FETCH_MS_MAX, () => limit.abort(late))
@@ -67,22 +89,25 @@ export class SnapshotShelf {
       if (!incoming) {
         throw new Fault('SNAPSHOT_UNREACHABLE', 'no member in reach holds the snapshot', { digest })
       }
-      await abandonable(incoming.committed, given)
+      checkLength(incoming.size, bytes)
+      const whole = abandonable(incoming.committed, given)
+      whole.catch(() => {})
+      const used = await use(() => incoming.stream(undefined, given), whole)
+      await whole
+      return used
     } finally {
       callOff()
     }
   }
 
-  /** @throws Fault SNAPSHOT_UNREACHABLE when it is not here */
-  async open(text: string): Promise<OpenBlob> {
-    const blob = await this.#parts.blobs.open(parseDigest(text))
-    if (blob) return blob
-    throw new Fault('SNAPSHOT_UNREACHABLE', 'the snapshot is not here', { digest: text })
-  }
-
   async drop(digest: string): Promise<void> {
     await this.#parts.blobs.delete(parseDigest(digest))
   }
+}
+
+function checkLength(size: number, signed: number | undefined): void {
+  if (signed === undefined || size === signed) return
+  throw new Fault('SNAPSHOT_INVALID', 'the snapshot is not as long as was signed', { bytes: size, signed })
 }
 
 async function abandonable(promise: Promise<void>, signal: AbortSignal): Promise<void> {

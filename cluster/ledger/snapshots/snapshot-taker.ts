@@ -45,20 +45,14 @@ export class SnapshotTaker {
   }
 
   async #take(lane: Lane, signal: AbortSignal): Promise<boolean> {
-    const journal = this.#journal
     for (const snapshot of await this.#usable(lane)) {
       try {
-        await this.#shelf.fetch(snapshot.digest, signal)
-        const blob = await this.#shelf.open(snapshot.digest)
-        try {
-          await journal.lanes.install(
-            snapshot,
-            () => blob.stream(undefined, signal),
-            async () => !(await isOvertaken(snapshot, journal, this.#format)),
-          )
-        } finally {
-          await blob.close()
-        }
+        await this.#install(snapshot, signal).catch(async (error: unknown) => {
+          if (!isFault(error) || !error.facts['retried']) throw error
+          // What a member sent was a lie, and others are being asked: now nothing is used before it is whole.
+          await this.#shelf.fetch(snapshot.digest, signal)
+          await this.#install(snapshot, signal)
+        })
         this.#log.info({ lane, snapshot: snapshot.id, bytes: snapshot.bytes }, 'a lane came by its snapshot')
         return true
       } catch (error) {
@@ -68,6 +62,13 @@ export class SnapshotTaker {
       }
     }
     return false
+  }
+
+  #install(snapshot: SnapshotRow, signal: AbortSignal): Promise<void> {
+    const isUsable = async () => !(await isOvertaken(snapshot, this.#journal, this.#format))
+    return this.#shelf.read(snapshot.digest, snapshot.bytes, signal, (stream) =>
+      this.#journal.lanes.install(snapshot, stream, isUsable),
+    )
   }
 
   async #usable(lane: Lane): Promise<SnapshotRow[]> {
