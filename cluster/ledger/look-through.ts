@@ -65,6 +65,7 @@ export class LookThrough implements Startable {
   #loop: Promise<void> = Promise.resolve()
   #read: { rows: number; entries: number } = { rows: 0, entries: 0 }
   #looks = 0
+  #failedLooks = 0
   #mendedRows = 0
   #damagedTables: readonly LaneFamily[] = []
   #failure: string | null = null
@@ -108,6 +109,7 @@ export class LookThrough implements Startable {
       damagedTables: this.#damagedTables,
       mendedRows: this.#mendedRows,
       looks: this.#looks,
+      failedLooks: this.#failedLooks,
     }
   }
 
@@ -176,6 +178,7 @@ export class LookThrough implements Startable {
         if (at !== undefined) await this.#note(at).catch(() => {})
         return
       }
+      this.#failedLooks++
       this.#failure = `the records could not be read (${wordsOf(error)}): ${REMEDY}`
       log.error({ err: error }, this.#failure)
     }

@@ -144,6 +144,7 @@ const NOTHING_DAMAGED = {
   damagedTables: [],
   mendedRows: 0,
   looks: 0,
+  failedLooks: 0,
 }
 
 function factsOf(journal: SingleNodeJournal): { feeds: number; entries: number } {

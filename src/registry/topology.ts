@@ -1,5 +1,5 @@
 import type { Tables } from '../journal/journal.ts'
-import type { Lane } from '../journal/op.ts'
+import type { Frontier, Lane } from '../journal/op.ts'
 import type { NodeRole } from '../journal/rows.ts'
 
 /**
@@ -29,7 +29,11 @@ export interface Topology {
   approve(node: string, by: OnBehalf): Promise<void>
   /** What a node wrote lately, newest first: to be looked at before it is put out, or after. @throws Fault NODE_UNKNOWN */
   review(node: string, request: ReviewRequest): Promise<Review>
-  /** Closes its connections everywhere and changes the network key. @throws Fault NODE_UNKNOWN, NODE_IS_SELF */
+  /**
+   * Closes its connections everywhere and changes the network key. Of a node that is out already, as compromised, less
+   * can be accepted than before, never more: of all that was said of a log the least counts.
+   * @throws Fault NODE_UNKNOWN, NODE_IS_SELF, CONFLICT where nothing more would be taken back
+   */
   evict(node: string, eviction: Eviction, by: OnBehalf): Promise<void>
   /** This node tells the others that it goes, and stops taking part. */
   leave(by: OnBehalf): Promise<void>
@@ -102,10 +106,10 @@ export interface Eviction {
   /** Takes back what it pushed as well, not only what it decided. */
   readonly compromised: boolean
   /**
-   * How many entries of each of its logs still count, `now` for all that this node holds at this moment;
-   * null: what this node has seen when the record is written.
+   * How many entries of each of its logs still count, log by log or the same of each (none of a log that is not
+   * named), `now` for all that this node holds at this moment; null: what this node has seen when the record is written.
    */
-  readonly acceptUntil: number | 'now' | null
+  readonly acceptUntil: number | 'now' | Frontier | null
   readonly reason: string
 }
 
@@ -119,6 +123,8 @@ export interface Review {
   readonly name: string
   /** Entries of each of its logs, as far as they are here. */
   readonly logs: Readonly<Record<string, number>>
+  /** How many of them come before the first that says to be of that time or later. */
+  readonly before: Readonly<Record<string, number>>
   readonly ops: readonly ReviewedOp[]
   /** There is more than fits. */
   readonly truncated: boolean
@@ -133,6 +139,9 @@ export interface ReviewedOp {
   readonly entry: number
   /** What it was about, as its fields say. */
   readonly about: string
+  /** The same in people's names; and on whose behalf. */
+  readonly what: string
+  readonly who: string
 }
 
 export interface Invitation {
@@ -183,6 +192,8 @@ export interface LedgerFacts {
   readonly mendedRows: number
   /** Looks at everything that is stored, come to their end. */
   readonly looks: number
+  /** Looks that ended because something could not be read. */
+  readonly failedLooks: number
 }
 
 export interface LaneFacts {

@@ -114,17 +114,16 @@ function checkCluster({ members, stateHash, ledger }: ClusterStatus): Check[] {
 }
 
 /** What the running node has found of its disk by itself. */
-function checkRecords({
-  damagedEntries,
-  damagedTables,
-  mendedEntries,
-  mendedRows,
-  looks,
-}: LedgerFacts): Check {
+function checkRecords(ledger: LedgerFacts): Check {
+  const { damagedEntries, damagedTables, mendedEntries, mendedRows, looks, failedLooks } = ledger
   const name = 'records on disk'
   const advice = '`flotilla check` reads them all now; replace the disk'
   if (damagedEntries > 0 || damagedTables.length > 0) {
     const detail = `${damagedEntries} damaged log entries, ${damagedTables.length} damaged families of tables`
+    return { name, status: 'fail', detail, advice }
+  }
+  if (failedLooks > 0) {
+    const detail = `records could not be read ${failedLooks} times since the start`
     return { name, status: 'fail', detail, advice }
   }
   if (mendedEntries > 0 || mendedRows > 0) {

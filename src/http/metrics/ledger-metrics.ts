@@ -56,6 +56,7 @@ export function ledgerMetrics({ members, lanes, refused, ledger, transfers }: Cl
     ),
     counter('ledger_mended_rows', 'Damaged rows made anew from the logs.', one(ledger.mendedRows)),
     counter('ledger_looks', 'Looks at all that is stored, come to their end.', one(ledger.looks)),
+    counter('ledger_failed_looks', 'Looks that met what could not be read.', one(ledger.failedLooks)),
     gauge(
       'ledger_pruned_entries',
       'Entries a snapshot stands for, by lane.',

@@ -41,6 +41,7 @@ export const STATUS: ClusterStatus & ApiOpenConflicts = {
     damagedTables: [],
     mendedRows: 0,
     looks: 1,
+    failedLooks: 0,
   },
   transfers: {
     torrent: { blobsReceived: 2, bytesReceived: 5 * 1024 * 1024, bytesSent: 0 },
@@ -91,7 +92,8 @@ const INVITES: readonly InviteStatus[] = [
 const REVIEW: Review = {
   node: 'n',
   name: 'node3',
-  logs: { 'authority@n': 12 },
+  logs: { 'authority@n': 12, 'catalog/system@n': 40 },
+  before: { 'authority@n': 11, 'catalog/system@n': 40 },
   ops: [
     {
       time: '2026-11-23T09:00:00.000Z',
@@ -100,6 +102,8 @@ const REVIEW: Review = {
       log: 'authority@n',
       entry: 12,
       about: 'name=backdoor',
+      what: 'user backdoor',
+      who: 'the node',
     },
   ],
   truncated: false,

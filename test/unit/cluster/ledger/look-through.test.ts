@@ -209,3 +209,26 @@ test('a look that begins in the middle of the logs looks at each entry once', as
   expect(found.tables).toEqual([])
   expect(member.journal.frontier()[`${AUTHORITY}@${founder.identity.id}`]).toBeDefined()
 })
+
+test('records that cannot be read at all are counted, logged with what to do, and tried again', async () => {
+  const { member } = await scene()
+  const { log, lines } = recorder()
+  let broken = true
+  const journal = {
+    mendTables: () => member.journal.mendTables(),
+    status: () => member.journal.status(),
+    inspect: (...how: Parameters<typeof member.journal.inspect>) =>
+      broken ? Promise.reject(new Error('corrupted block contents')) : member.journal.inspect(...how),
+  }
+  const parts = { journal, store: member.store, clock: systemClock, timers: systemTimers, log }
+  const look = new LookThrough(parts, { ...ASLEEP, againMs: 20 })
+  await look.start()
+  onTestFinished(() => look.stop())
+  look.now()
+  await expect.poll(() => look.facts.failedLooks, within).toBeGreaterThan(0)
+  expect(look.notices()).toEqual([expect.stringMatching(/corrupted block contents.*move the folder/)])
+  expect(lines[0]).toMatchObject({ level: 'error', message: expect.stringContaining('could not be read') })
+  broken = false
+  await expect.poll(() => look.notices(), within).toEqual([])
+  expect(look.state.last).toMatchObject({ failure: null })
+})
