@@ -235,6 +235,7 @@ export class ClusterNode implements Participant {
       this.#admissions,
       this.#desk,
       this.#renewals,
+      this.#word,
       this.#lookThrough,
     ]
     for (const room of rooms) {
