@@ -120,7 +120,7 @@ export class ClusterTopology implements Topology {
 
   async review(node: string, { since }: ReviewRequest): Promise<Review> {
     const row = await this.#parts.acts.find(node, ['member', 'pending', 'left', 'evicted'])
-    return reviewOf(row, since, this.#parts.logs)
+    return reviewOf(row, since, this.#parts.logs, this.#parts.journal.tables)
   }
 
   evict(node: string, eviction: Eviction, by: OnBehalf): Promise<void> {

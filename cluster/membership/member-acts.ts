@@ -1,7 +1,8 @@
-import { Fault } from '../../src/errors.ts'
-import type { Journal } from '../../src/journal/journal.ts'
+import { Fault, isFault } from '../../src/errors.ts'
+import { bodyOf } from '../../src/journal/authority/bodies.ts'
+import type { Journal, Tables } from '../../src/journal/journal.ts'
 import { op } from '../../src/journal/kinds.ts'
-import { AUTHORITY, type Frontier } from '../../src/journal/op.ts'
+import { AUTHORITY, type FeedId, type Frontier } from '../../src/journal/op.ts'
 import type { NodeRow } from '../../src/journal/rows.ts'
 import type { Eviction, OnBehalf } from '../../src/registry/topology.ts'
 import type { NodeId } from '../network/network.ts'
@@ -49,12 +50,21 @@ export class MemberActs {
   }
 
   async evict(node: string, { compromised, acceptUntil, reason }: Eviction, by: OnBehalf): Promise<void> {
-    const { id } = await this.find(node, ['member', 'pending'])
+    const { id } = await this.#evictable(node, compromised)
     if (id === this.#journal.node)
       throw new Fault('NODE_IS_SELF', 'a node does not evict itself: use leave', { node })
     const fresh = this.#rotation.prepare(id)
     await this.#journal.commit(AUTHORITY, (tables) => {
       by.permit(tables)
+      const { state, name } = tables.get('nodes', id) as NodeRow
+      if (state === 'evicted') {
+        const frontier = compromised ? this.#deeper(tables, id, acceptUntil) : null
+        if (frontier) return [op('node.evicted', { node: id, compromised, frontier, reason }, by.actor)]
+        const words = compromised
+          ? 'nothing more of it would be taken back: of what was accepted before, less can be, never more'
+          : 'to take back what it pushed as well, evict it as compromised'
+        throw new Fault('CONFLICT', `${name} is evicted already; ${words}`, { node: id })
+      }
       // What a compromised node's logs amounted to is said outright: what reaches others later is not in it.
       const until = acceptUntil ?? (compromised ? 'now' : null)
       const frontier = until === null ? null : this.#accepted(id, until)
@@ -64,6 +74,39 @@ export class MemberActs {
     })
   }
 
+  /** Whoever is in; and, where what it pushed is taken back, who has gone. */
+  async #evictable(node: string, compromised: boolean): Promise<NodeRow> {
+    try {
+      return await this.find(node, ['member', 'pending'])
+    } catch (error) {
+      if (!compromised || !isFault(error, 'NODE_UNKNOWN')) throw error
+      return this.find(node, ['left', 'evicted'])
+    }
+  }
+
+  /** What counts of a node that is out already once less is accepted of it; undefined where that is no less. */
+  #deeper(
+    tables: Pick<Tables, 'get'>,
+    node: NodeId,
+    acceptUntil: Eviction['acceptUntil'],
+  ): Frontier | undefined {
+    const wanted = this.#accepted(node, acceptUntil ?? 'now')
+    const said = (tables.get('history', `node:${node}`) ?? []).flatMap((one) => {
+      const body = one.refused === null ? bodyOf(one, 'node.evicted') : undefined
+      return body?.compromised && body.frontier ? [body.frontier] : []
+    })
+    if (said.length === 0) return wanted
+    const logs = logsOf(node, this.#journal.frontier())
+    const before = new Map(
+      logs.map(([feed, seq]) => [feed, said.reduce((least, one) => Math.min(least, one[feed] ?? 0), seq)]),
+    )
+    if (logs.every(([feed]) => (wanted[feed] ?? 0) >= (before.get(feed) ?? 0))) return undefined
+    const least = Object.entries(wanted).map(
+      ([feed, seq]) => [feed, Math.min(seq, before.get(feed) ?? 0)] as const,
+    )
+    return Object.fromEntries(least.filter(([, seq]) => seq > 0))
+  }
+
   async leave(by: OnBehalf): Promise<void> {
     await this.#journal.commit(AUTHORITY, (tables) => {
       by.permit(tables)
@@ -71,9 +114,11 @@ export class MemberActs {
     })
   }
 
-  #accepted(node: NodeId, until: number | 'now'): Frontier {
+  #accepted(node: NodeId, until: number | 'now' | Frontier): Frontier {
     const logs = logsOf(node, this.#journal.frontier())
-    const accepted = logs.map(([feed, seq]) => [feed, until === 'now' ? seq : Math.min(seq, until)] as const)
+    const most = (feed: FeedId) =>
+      typeof until === 'number' ? until : until === 'now' ? Number.POSITIVE_INFINITY : (until[feed] ?? 0)
+    const accepted = logs.map(([feed, seq]) => [feed, Math.min(seq, most(feed))] as const)
     return Object.fromEntries(accepted.filter(([, seq]) => seq > 0))
   }
 

@@ -1,6 +1,6 @@
 import { isatty } from 'node:tty'
 import { styleText } from 'node:util'
-import { confirm, isCancel, password } from '@clack/prompts'
+import { confirm, isCancel, password, text } from '@clack/prompts'
 import { Fault } from '../errors.ts'
 
 /** Secrets and invites come in on standard input; anything longer is a mistaken pipe. */
@@ -25,6 +25,8 @@ export interface Terminal {
   readInput(): Promise<string>
   /** @throws Fault CANCELLED */
   askPassword(question: string): Promise<string>
+  /** One line; empty where nothing was typed. @throws Fault CANCELLED */
+  askLine(question: string): Promise<string>
   /** @throws Fault CANCELLED */
   askConfirmation(question: string): Promise<boolean>
 }
@@ -54,6 +56,8 @@ export const processTerminal: Terminal = {
   },
   askPassword: async (question) =>
     answered<string>(await password({ message: question, output: process.stderr })),
+  askLine: async (question) =>
+    answered<string>((await text({ message: question, defaultValue: '', output: process.stderr })) ?? ''),
   askConfirmation: async (question) =>
     answered<boolean>(await confirm({ message: question, initialValue: false, output: process.stderr })),
 }

@@ -5,6 +5,8 @@ import { onSystem } from './gate.ts'
 import { type Route, route } from './route.ts'
 
 const node = z.strictObject({ node: z.string().regex(/^[A-Za-z0-9-]{1,100}$/, 'is a node’s id or name') })
+/** How many entries of a log. */
+const entries = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
 const TENANT = /^[a-z0-9-]{1,64}$/
 
 /** Beyond Harbor: bodies are those of `Topology`, field by field; the status tells of open conflicts as well. */
@@ -90,7 +92,7 @@ export const clusterRoutes: readonly Route[] = [
     body: z.strictObject({
       compromised: z.boolean().default(false),
       accept_until: z
-        .union([z.literal('now'), z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)])
+        .union([z.literal('now'), entries, z.record(z.string().max(300), entries)])
         .nullable()
         .default(null),
       reason: z

@@ -15,7 +15,15 @@ export interface Ran {
 export interface Cli {
   readonly dataDir: string
   /** Types `flotilla <words>` on this data directory. */
-  type(words: string, options?: { input?: string; environment?: Record<string, string> }): Promise<Ran>
+  type(
+    words: string,
+    options?: {
+      input?: string
+      environment?: Record<string, string>
+      /** A person sits there, who types these lines when asked. */
+      typed?: readonly string[]
+    },
+  ): Promise<Ran>
   /** What SIGINT does. */
   interrupt(): void
 }
@@ -35,12 +43,13 @@ export function commandLine(runtime: Partial<Runtime> = {}): Cli {
   return {
     dataDir,
     interrupt: () => interruption.abort(new DOMException('SIGINT', 'AbortError')),
-    async type(words, { input = '', environment = {} } = {}) {
+    async type(words, { input = '', environment = {}, typed } = {}) {
+      const answers = [...(typed ?? [])]
       const written = { out: '', err: '' }
       const context: CliContext = {
         runtime: { ...NOT_ASKED, ...runtime },
         terminal: {
-          interactive: false,
+          interactive: typed !== undefined,
           outputIsTerminal: false,
           columns: 110,
           out: (text) => void (written.out += `${text}\n`),
@@ -49,6 +58,10 @@ export function commandLine(runtime: Partial<Runtime> = {}): Cli {
           paint: (_, text) => text,
           readInput: async () => input,
           askPassword: () => Promise.reject(new Error('nobody is there to ask')),
+          askLine: async (question) => {
+            written.err += `${question}\n`
+            return answers.shift() ?? Promise.reject(new Error('nobody is there to ask'))
+          },
           askConfirmation: () => Promise.reject(new Error('nobody is there to ask')),
         },
         environment: { FLOTILLA_DATA_DIR: dataDir, ...environment },

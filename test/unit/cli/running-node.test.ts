@@ -138,12 +138,53 @@ describe('who belongs', () => {
     const words = 'evict node3 --compromised --since 2026-11-01 --accept-until 11 --reason stolen'
     const unsure = await cli.type(words)
     expect(unsure.code).toBe(2)
-    expect(unsure.err).toMatch(/2026-11-23 09:00:00\s+user\.created\s+name=backdoor\s+node\s+authority 12/)
+    expect(unsure.err).toMatch(
+      /2026-11-23 09:00:00\s+user\.created\s+user backdoor\s+the node\s+authority 12/,
+    )
     expect(api.changes).toEqual([])
     expect((await cli.type(`${words} --yes`)).code).toBe(0)
-    expect(api.changes[0]?.body).toEqual({ compromised: true, accept_until: 11, reason: 'stolen' })
+    const accept_until = { 'authority@n': 11, 'catalog/system@n': 11 }
+    expect(api.changes[0]?.body).toEqual({ compromised: true, accept_until, reason: 'stolen' })
     expect((await cli.type('evict node3 --yes --accept-until later')).code).toBe(2)
     expect((await cli.type('evict node3 --yes --compromised --since yesterday')).code).toBe(2)
+  })
+
+  test('who says nothing of where to cut is told what counts, and how to take back more', async () => {
+    const { out } = await cli.type('evict node3 --compromised --yes')
+    expect(out).toBe(
+      'node3 is evicted.\n' +
+        'Of what it wrote still counts: authority 12 of 12, catalog/system 40 of 40 entries.\n' +
+        'To take back more: flotilla evict node3 --compromised --accept-until TIME (or N entries of each log).\n',
+    )
+    // What was shown counts, not what comes in before the record is written.
+    expect(api.changes[0]?.body).toMatchObject({
+      accept_until: { 'authority@n': 12, 'catalog/system@n': 40 },
+    })
+    const { out: json } = await cli.type('evict node3 --compromised --yes --json --accept-until 2026-11-23')
+    expect(JSON.parse(json)).toMatchObject({
+      node: STATUS.members[2]?.id,
+      name: 'node3',
+      accepted: { 'authority@n': 11, 'catalog/system@n': 40 },
+      review: { ops: [{ about: 'name=backdoor', what: 'user backdoor' }] },
+    })
+  })
+
+  test('a person at a terminal is asked where to cut, after being shown what there is', async () => {
+    const { err } = await cli.type('evict node3 --compromised', { typed: ['2026-11-23T08:00Z'] })
+    expect(err).toMatch(/user backdoor[\s\S]*What of it still counts\?[\s\S]*nobody is there to ask/)
+    expect(api.changes).toEqual([])
+  })
+
+  test('a node that is out already is cut earlier, if one says where', async () => {
+    const vague = await cli.type('evict node4 --compromised --yes')
+    expect([vague.code, vague.err]).toEqual([
+      2,
+      expect.stringContaining('node4 is evicted already: say what'),
+    ])
+    expect((await cli.type('evict node4 --compromised --yes --accept-until 3')).code).toBe(0)
+    expect(api.changes.map(({ body }) => body)).toEqual([
+      { compromised: true, accept_until: { 'authority@n': 3, 'catalog/system@n': 3 }, reason: '' },
+    ])
   })
 
   test('nodes shows roles and terms; only who waits can be approved', async () => {

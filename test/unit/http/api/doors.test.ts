@@ -39,7 +39,7 @@ const topology: Topology = {
   invites: async () => [],
   withdrawInvite: async (id) => void asked.push(`withdraw ${id}`),
   approve: async (id) => void asked.push(`approve ${id}`),
-  review: async (node) => ({ node, name: node, logs: {}, ops: [], truncated: false }),
+  review: async (node) => ({ node, name: node, logs: {}, before: {}, ops: [], truncated: false }),
   rotateNetworkKey: async () => '0'.repeat(16),
   checkStorage(anew) {
     if (anew) asked.push('check the storage')
