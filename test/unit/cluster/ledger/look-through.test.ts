@@ -5,6 +5,9 @@ import { AUTHORITY, CATALOG } from '../../../../src/journal/op.ts'
 import { systemClock } from '../../../../src/runtime/clock.ts'
 import { type Logger, silentLogger } from '../../../../src/runtime/logger.ts'
 import { systemTimers } from '../../../../src/runtime/timers.ts'
+import { openDisk } from '../../../support/disk.ts'
+import { type ArmedShip, armedFleet, moor, STILL, signers } from './armed.ts'
+import { agree } from './harbour.ts'
 import { everything, fleet, openSite, type Plan, type Site, tag, write } from './shipyard.ts'
 
 const within = { timeout: 20_000, interval: 20 }
@@ -231,4 +234,28 @@ test('records that cannot be read at all are counted, logged with what to do, an
   broken = false
   await expect.poll(() => look.notices(), within).toEqual([])
   expect(look.state.last).toMatchObject({ failure: null })
+})
+
+test('a damaged row of a lane whose older log was let go is made anew from the snapshot on', async () => {
+  const { plan, ships } = await armedFleet(2, { ...STILL, checkMs: 50 })
+  const [a, b] = ships as [ArmedShip, ArmedShip]
+  moor(a, b)
+  await write(a, 20, 'a')
+  await expect.poll(() => agree(a, b), within).toBe(true)
+  const id = await a.replication.snapshot(CATALOG)
+  await expect.poll(() => signers(a, id), within).toBe(2)
+  await expect.poll(() => a.replication.prune(), within).toEqual([CATALOG])
+  await write(a, 5, 'later')
+  await expect.poll(() => agree(a, b), within).toBe(true)
+  await a.sink()
+  const { blobs, close } = await openDisk(a.hold)
+  onTestFinished(close)
+  const back = await openSite(plan, { identity: a.identity, directory: a.directory, blobs })
+  await flip(back, 't/tags/')
+  const look = await watched(back, ASLEEP)
+  look.now()
+  await expect.poll(() => look.state.last, within).toMatchObject({ mendedRows: 1, failure: null })
+  expect(look.state.last?.entries).toBe(look.state.entriesTotal)
+  expect(back.journal.stateHash()).toBe(b.journal.stateHash())
+  expect(await back.journal.inspect()).toMatchObject({ tables: [], damaged: [] })
 })
