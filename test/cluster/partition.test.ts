@@ -1,11 +1,8 @@
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { client } from '../support/clients.ts'
 import { agreed, type Cluster, type NodeProcess, PATIENCE_MS, startCluster } from '../support/cluster.ts'
+import { cut } from '../support/cut.ts'
 import { NodeClient } from '../support/node-client.ts'
-
-const run = promisify(execFile)
 
 let cluster: Cluster
 let mend: (() => Promise<void>) | undefined
@@ -16,29 +13,6 @@ afterAll(async () => {
   await mend?.()
   await cluster?.stop()
 })
-
-/** Swallows every packet of the members' own ports, as a dead link does. @returns what brings the link back */
-async function cut(iptables: string, nodes: readonly NodeProcess[]): Promise<() => Promise<void>> {
-  const ports = nodes.flatMap((node) => [node.ports.cluster, node.ports.swarm]).join(',')
-  const rules = ['--dports', '--sports'].map((which) => [
-    'INPUT',
-    '-i',
-    'lo',
-    '-p',
-    'tcp',
-    '-m',
-    'multiport',
-    which,
-    ports,
-    '-j',
-    'DROP',
-  ])
-  for (const rule of rules) await run(iptables, ['-I', ...rule])
-  return async () => {
-    mend = undefined
-    for (const rule of rules) await run(iptables, ['-D', ...rule])
-  }
-}
 
 test('two halves go on alone, and agree when the link is back without anybody writing', async (context) => {
   const iptables = client('iptables')
