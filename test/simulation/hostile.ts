@@ -1,6 +1,11 @@
 import { encode } from 'cborg'
+import { frontierOf, positionHash } from '../../cluster/ledger/snapshots/lane-position.ts'
+import { writeSnapshot } from '../../cluster/ledger/snapshots/snapshot-form.ts'
 import { topicsOf } from '../../cluster/network/topics.ts'
-import { AUTHORITY, type Entry, type Frontier, feedId, type NewOp } from '../../src/journal/op.ts'
+import { op } from '../../src/journal/kinds.ts'
+import { type RawRow, RowsSum } from '../../src/journal/lane-rows.ts'
+import { AUTHORITY, CATALOG, type Entry, type Frontier, feedId, type NewOp } from '../../src/journal/op.ts'
+import { digestOf } from './blobs.ts'
 import type { SimNode } from './node.ts'
 import type { Oracle } from './oracle.ts'
 import { hashOf, type Keys, signBlock } from './signatures.ts'
@@ -19,6 +24,7 @@ export type Lie =
   | 'replay'
   | 'junk'
   | 'flood'
+  | 'false-snapshot'
 
 export const LIES: Readonly<Record<Lie, number>> = {
   equivocate: 1,
@@ -39,6 +45,8 @@ export const LIES: Readonly<Record<Lie, number>> = {
   replay: 3,
   junk: 4,
   flood: 1,
+  /** Says of a lane what is not so, in bytes or in words. */
+  'false-snapshot': 6,
 }
 
 /** Blocks of one flood: more than a node parks. */
@@ -124,6 +132,10 @@ export class Liar {
         return this.#tell(this.#random.sample(this.#seen, 8), audience)
       case 'junk':
         return this.#junk(audience)
+      case 'false-snapshot':
+        // A disk that fails, a lane without rows: it lies another time.
+        void this.#misdescribe().catch(() => {})
+        return
       case 'flood': {
         const entry = this.#entry(ops())
         const from = this.#seq() + 10
@@ -140,9 +152,9 @@ export class Liar {
    * Honest, but of a newer version: writes a kind, or a version of one, that the others do not know.
    * @returns once its own node has it, and the others were told
    */
-  async ahead(others: readonly SimNode[], op: NewOp): Promise<void> {
+  async ahead(others: readonly SimNode[], wish: NewOp): Promise<void> {
     const newer = this.#random.chance(0.5) ? { kind: 'simulated.later' } : { version: 9 }
-    const entry = this.#entry(op)
+    const entry = this.#entry(wish)
     const block = this.#sign({ ...entry, ops: entry.ops.map((one) => ({ ...one, ...newer })) })
     const { journal } = this.#node
     await journal?.take([block], this.#node.id)
@@ -232,6 +244,37 @@ export class Liar {
     )
   }
 
+  /** A snapshot of which some rows are missing; the words that go with it are true or not. */
+  async #misdescribe(): Promise<void> {
+    const { up } = this.#node
+    if (!up?.blobs) return
+    const { journal } = up
+    const { position, rows } = await journal.lanes.capture(CATALOG)
+    const kept: RawRow[] = []
+    for await (const row of rows) if (!this.#random.chance(0.2)) kept.push(row)
+    const sum = new RowsSum()
+    for (const row of kept) sum.add(row)
+    const told = this.#random.chance(0.5) ? position : { ...position, rowsHash: sum.hex }
+    const blockOf = ({ feed, seq }: { feed: string; seq: number }) =>
+      journal.lanes.blockAt(feed, seq) ?? new Uint8Array()
+    const frames: Uint8Array[] = []
+    for await (const frame of writeSnapshot(journal.cluster, told, blockOf, iterate(kept))) frames.push(frame)
+    const bytes = Buffer.concat(frames)
+    const digest = digestOf(bytes)
+    const staged = await up.blobs.stage()
+    await staged.write(bytes, 0)
+    await staged.commit(digest)
+    const body = {
+      lane: CATALOG,
+      frontier: frontierOf(told.points),
+      authority: told.authority,
+      stateHash: positionHash(told),
+      digest,
+      bytes: bytes.length,
+    }
+    await journal.commit(AUTHORITY, () => [op('lane.snapshotted', body, 'node')])
+  }
+
   #junk(audience: readonly string[]): void {
     const junk = this.#random.bytes(this.#random.integer(200))
     if (this.#random.chance(0.5)) this.#tell([junk], audience)
@@ -251,4 +294,8 @@ export class Liar {
   #believe(block: Uint8Array): void {
     void this.#node.journal?.take([block], this.#node.id).catch(() => {})
   }
+}
+
+async function* iterate<T>(items: readonly T[]): AsyncGenerator<T> {
+  yield* items
 }

@@ -1,8 +1,10 @@
+import { decode } from 'cborg'
 import { ForkWarden } from '../../cluster/ledger/fork-warden.ts'
 import { Incarnation } from '../../cluster/ledger/incarnation.ts'
-import { INSTALLING, installingKey } from '../../cluster/ledger/layout.ts'
+import { FLOORS, INSTALLING, installingKey } from '../../cluster/ledger/layout.ts'
 import { ReplicatedJournal } from '../../cluster/ledger/replicated-journal.ts'
 import { Replication, type ReplicationParts } from '../../cluster/ledger/replication.ts'
+import type { Floor } from '../../cluster/ledger/snapshots/floors.ts'
 import { JournalAdmissions } from '../../cluster/membership/admission-ledger.ts'
 import { MemberActs } from '../../cluster/membership/member-acts.ts'
 import type { Member } from '../../cluster/membership/roster.ts'
@@ -12,7 +14,7 @@ import { NODE_ITSELF } from '../../src/access/principal.ts'
 import type { Journal } from '../../src/journal/journal.ts'
 import type { KeyValue } from '../../src/journal/key-value.ts'
 import { op } from '../../src/journal/kinds.ts'
-import { CATALOG, type Entry, type Lane, type NewOp } from '../../src/journal/op.ts'
+import { CATALOG, type Entry, type Frontier, type Lane, type NewOp } from '../../src/journal/op.ts'
 import type { Logger } from '../../src/runtime/logger.ts'
 import type { Random } from '../../src/runtime/random.ts'
 import type { Startable } from '../../src/runtime/startable.ts'
@@ -40,6 +42,8 @@ export interface Witness {
   acknowledged(node: SimNode, lane: Lane, ids: readonly string[]): void
   /** It puts another out by itself: that one signed two histories. */
   putOut(node: SimNode, other: string): void
+  /** It is about to let go of the lane's log up to there. */
+  lettingGo(node: SimNode, upTo: Frontier): void
   /** It begins or ends to put a snapshot in a lane's place. */
   installing(node: SimNode): void
   /** The node itself says that something is wrong which never may be. */
@@ -77,6 +81,8 @@ interface Running {
   readonly replication: Replication
   readonly acts: MemberActs
   readonly admissions: JournalAdmissions
+  /** Undefined where lanes are not snapshotted. */
+  readonly blobs: SimBlobs | undefined
   /** The journal as its callers have it. */
   readonly recorded: Journal
   readonly doors: Doors
@@ -102,6 +108,11 @@ export class SimNode {
     this.disk = new SimDisk(parts.world, parts.name)
     this.clock = new SimClock(parts.world)
     this.#parts = parts
+  }
+
+  /** Whom it can ask as long as it knows nobody. */
+  get seeds(): readonly Member[] {
+    return this.#parts.seeds
   }
 
   get up(): Running | undefined {
@@ -173,6 +184,7 @@ export class SimNode {
       replication,
       acts,
       admissions,
+      blobs,
       recorded,
       doors,
       parts: [tables, lives, network, ...(blobs ? [blobs] : []), replication, forkWarden, admissions],
@@ -226,6 +238,10 @@ export class SimNode {
       ...store,
       write: (batch) => {
         if (batch.some(({ key }) => key.startsWith(INSTALLING.gte))) witness.installing(this)
+        else {
+          const floor = batch.find(({ type, key }) => type === 'put' && key.startsWith(FLOORS.gte))
+          if (floor?.type === 'put') witness.lettingGo(this, (decode(floor.value) as Floor).frontier)
+        }
         return store.write(batch)
       },
     }

@@ -6,6 +6,7 @@ import {
   CATALOG,
   type Entry,
   type FeedId,
+  type Frontier,
   feedId,
   feedOf,
   type Lane,
@@ -117,6 +118,22 @@ export class Oracle implements Witness {
 
   installing(node: SimNode): void {
     this.onInstalling(node)
+  }
+
+  lettingGo(node: SimNode, upTo: Frontier): void {
+    const { journal } = node
+    if (!journal) return
+    for (const [id, { past }] of this.#books) {
+      if (this.relapsed.has(id) || this.excused.has(id)) continue
+      // A newcomer comes by snapshot, whatever was let go of while it was on its way.
+      const hasBegun = [...past.seqs.keys()].some((feed) => parseFeedId(feed).lane === CATALOG)
+      if (!hasBegun || journal.tables.get('nodes', id)?.state !== 'member') continue
+      const lacking = Object.entries(upTo).find(
+        ([feed, seq]) => (past.seqs.get(feed) ?? 0) < seq && !this.signedBlocks.forked.has(feed),
+      )
+      if (lacking)
+        this.#hold('I9 nothing is let go of that a member lacks', node, `${id} lacks ${lacking.join('/')}`)
+    }
   }
 
   signed(node: SimNode, bytes: Uint8Array): void {

@@ -6,7 +6,7 @@ import { isFault } from '../../src/errors.ts'
 import { isAdmin } from '../../src/journal/effective.ts'
 import { clusterIdOf, foundingOps, writeGenesis } from '../../src/journal/genesis.ts'
 import { AUTHORITY } from '../../src/journal/op.ts'
-import { LIES, Liar } from './hostile.ts'
+import { LIES, Liar, type Lie } from './hostile.ts'
 import { Nemesis } from './nemesis.ts'
 import { Wire } from './network/wire.ts'
 import { SimNode } from './node.ts'
@@ -263,6 +263,11 @@ export class Simulation {
   async #comeLate(): Promise<void> {
     const { random } = this.#world
     await this.#rest(random.between(...LULL_MS))
+    const [liar] = this.#liars.keys()
+    if (liar?.up && !liar.gone && random.chance(0.7)) {
+      this.#tellLie(liar, 'false-snapshot')
+      await this.#rest(random.between(...LULL_MS))
+    }
     const [sponsor] = random.sample(this.#members(), 1)
     if (!sponsor?.up) return
     if (this.#backup && random.chance(0.6)) {
@@ -309,11 +314,17 @@ export class Simulation {
    * of the node that most call a member, for any may have been put out that went back to an old disk.
    */
   #members(): SimNode[] {
-    const honest = this.#nodes.filter(({ gone, hostile }) => !gone && !hostile)
+    const honest = this.#nodes.filter((node) => !node.gone && !node.hostile && !this.#isStranded(node))
     const calls = (one: SimNode, { id }: SimNode) => one.journal?.tables.get('nodes', id)?.state === 'member'
     const votes = (node: SimNode) => honest.filter((one) => calls(one, node)).length
     const [pivot] = [...honest].sort((a, b) => votes(b) - votes(a))
     return pivot ? honest.filter((node) => node === pivot || calls(pivot, node)) : []
+  }
+
+  /** It has never read of its own admission, and whom it was told of is gone. */
+  #isStranded({ id, seeds, journal }: SimNode): boolean {
+    if (seeds.length === 0 || journal?.tables.get('nodes', id)) return false
+    return seeds.every((seed) => this.#nodes.some((one) => one.id === seed.id && (one.gone || one.hostile)))
   }
 
   /** A node tells of itself when it starts, and again when that has changed. */
@@ -364,7 +375,10 @@ export class Simulation {
 
   #lie(liar: SimNode): void {
     if (!liar.up || liar.gone) return
-    const lie = this.#world.random.weighted(LIES)
+    this.#tellLie(liar, this.#world.random.weighted(LIES))
+  }
+
+  #tellLie(liar: SimNode, lie: Lie): void {
     if (this.#options.without?.includes(lie)) return
     this.#world.note(`${liar.name} lies: ${lie}`)
     const others = this.#nodes.filter((node) => node !== liar && !node.gone)

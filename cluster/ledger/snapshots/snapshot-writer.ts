@@ -25,6 +25,7 @@ import { covers, frontierOf, part, positionHash } from './lane-position.ts'
 import { PositionMemory } from './position-memory.ts'
 import { type Fleet, fleetOf, isGoodForAll, snapshotsOf } from './snapshot-choice.ts'
 import { writeSnapshot } from './snapshot-form.ts'
+import { holdsWhatItSays } from './snapshot-proof.ts'
 import type { SnapshotShelf } from './snapshot-shelf.ts'
 
 /** How often a lane is snapshotted; tests ask for it sooner. */
@@ -69,6 +70,8 @@ export class SnapshotWriter implements Startable {
   readonly #dirty = new Set<Lane>()
   /** When a lane is written down once more for want of members that vouch. */
   readonly #again = new Map<Lane, { readonly untilMs: number; readonly waitMs: number }>()
+  /** Snapshots whose blob is of something else than they say. */
+  readonly #false = new Set<string>()
   /** Snapshots whose blob is known not to be here any more. */
   readonly #dropped = new Set<string>()
   #stopping = new AbortController()
@@ -130,13 +133,14 @@ export class SnapshotWriter implements Startable {
 
   /** Vouches for what others wrote down, where this node has stood at the same place. @returns how many */
   async attest(): Promise<number> {
-    const { journal, shelf, log } = this.#parts
+    const { journal, shelf, format, log } = this.#parts
     const { anchors } = await fleetOf(journal.tables)
     if (!anchors.has(journal.node)) return 0
     let attested = 0
     for (const lane of this.#lanes()) {
-      for (const { id, ...snapshot } of await snapshotsOf(journal.tables, lane)) {
-        if (!wants(snapshot, journal.node, anchors)) continue
+      for (const snapshot of await snapshotsOf(journal.tables, lane)) {
+        const { id } = snapshot
+        if (this.#false.has(id) || !wants(snapshot, journal.node, anchors)) continue
         // One that has just come by it stands there as well.
         if (isDeepStrictEqual(part(journal.frontier(), lane), snapshot.frontier))
           this.#memory.record(await journal.lanes.position(lane))
@@ -147,7 +151,15 @@ export class SnapshotWriter implements Startable {
           continue
         }
         // Who vouches for it holds it, so that it does not go with its author.
-        await shelf.fetch(snapshot.digest, this.#stopping.signal)
+        const proof = { cluster: journal.cluster, shelf, format, signal: this.#stopping.signal }
+        if (!(await holdsWhatItSays(snapshot, proof))) {
+          this.#false.add(id)
+          log.error(
+            { lane, snapshot: id, signers: snapshot.signers },
+            'a snapshot does not hold what it says',
+          )
+          continue
+        }
         const { ids } = await journal.commit(AUTHORITY, (tables) => {
           const row = tables.get('snapshots', id)
           return row && wants(row, journal.node, anchors)

@@ -224,4 +224,58 @@ export const PLANTED: readonly PlantedBug[] = [
     'if ((there?.get(feed)?.seq ?? 0) >= seq) this',
     'if ((there?.get(feed)?.seq ?? 0) < 0) this',
   ]),
+  bug('log is let go of that a member still lacks', [
+    'cluster/ledger/snapshots/pruner.ts',
+    '      if (laggards(snapshot, fleet.members, standing).length > 0) continue\n',
+    '',
+  ]),
+  bug(
+    'what a snapshot holds is not held against what was signed',
+    [
+      'cluster/ledger/snapshots/lane-installer.ts',
+      'if (sum.hex === header.rowsHash) return',
+      'if (sum.hex.length > 0) return',
+    ],
+    [
+      'cluster/ledger/snapshots/snapshot-proof.ts',
+      ' && sum.hex === header.rowsHash',
+      ' && sum.hex.length > 0',
+    ],
+  ),
+  bug('a snapshot is taken on anybody’s word', [
+    'cluster/ledger/snapshots/snapshot-choice.ts',
+    'return signers.size >= Math.max(',
+    'return signers.size >= 0 * Math.max(',
+  ]),
+  bug(
+    'a snapshot is put in place as if nothing could come between',
+    [
+      'cluster/ledger/snapshots/lane-installer.ts',
+      '      await this.#store.write([...writes, installing(lane, mark)])\n',
+      '      await this.#store.write([...writes].slice(1))\n      await this.#store.write([...writes.slice(0, 1), installing(lane, mark)])\n',
+    ],
+    [
+      'cluster/ledger/snapshots/lane-installer.ts',
+      "      if (mark.stage === 'installing') {\n",
+      "      if (mark.stage === 'installing' && key === '') {\n",
+    ],
+  ),
+  bug('another cluster’s recovery key opens this one', [
+    'src/journal/authority/form.ts',
+    'return verify(null, recoveryMessage({ cluster: op.cluster, ...body }), key, body.signature)',
+    'return verify(null, recoveryMessage({ cluster: op.cluster, ...body }), key, body.signature) || body.signature.length === 64',
+  ]),
+  bug(
+    'the inviter’s own approval counts as the second',
+    [
+      'cluster/membership/member-acts.ts',
+      'if (by.actor === inviter)',
+      'if (by.actor === inviter && id === "")',
+    ],
+    [
+      'src/journal/authority/needs.ts',
+      'return invite?.approval && invite.actor !== op.actor',
+      'return invite?.approval',
+    ],
+  ),
 ]
