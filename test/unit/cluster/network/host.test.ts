@@ -58,6 +58,18 @@ test('an evicted member is cut off within a second and stays out', async () => {
   expect(a!.host.libp2p.getConnections()).toEqual([])
 })
 
+test('members that hang up again and again without a word are known, until one answers', {
+  timeout: 40_000,
+}, async () => {
+  const [a, b] = await cluster(2)
+  expect(b!.host.hungUpBy()).toEqual([])
+  a!.roster.put(b!.host.self, { state: 'evicted' })
+  await expect.poll(() => b!.host.hungUpBy(), { timeout: 15_000 }).toEqual([a!.host.self])
+  expect(b!.host.refusedBy()).toEqual([])
+  a!.roster.put(b!.host.self, { state: 'member' })
+  await expect.poll(() => b!.host.hungUpBy(), { timeout: 15_000 }).toEqual([])
+})
+
 test('what an evicted member said is not delivered when another member still passes it on', async () => {
   const [a, b, c] = await cluster(3)
   const heard: string[] = []
