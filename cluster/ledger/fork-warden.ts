@@ -157,6 +157,7 @@ export class ForkWarden implements Startable {
       this.#run(async () => {
         await snapshots.take(lane, this.#stopping.signal)
         await journal.lanes.takeAside()
+        await journal.quarantine.forgetRestored()
       })
     }
   }

@@ -1,12 +1,16 @@
+import { decode, encode } from 'cborg'
 import { Fault } from '../../src/errors.ts'
+import { entitiesOf } from '../../src/journal/authority/entities.ts'
 import type { TableChange, Tables } from '../../src/journal/journal.ts'
 import type { Write } from '../../src/journal/key-value.ts'
-import type { FeedId, Frontier } from '../../src/journal/op.ts'
+import type { KindName } from '../../src/journal/kinds.ts'
+import { type FeedId, type Frontier, familyOf, opsOf, parseFeedId } from '../../src/journal/op.ts'
+import type { RetractedRow } from '../../src/journal/rows.ts'
 import type { Sequencer } from '../../src/journal/sequencer.ts'
 import type { BlockFormat } from './block-format.ts'
 import type { Fork, Forks } from './forks.ts'
 import { blockKey, encodeHeads, headKey, indexKey } from './layout.ts'
-import { Retelling, type RetellingParts } from './retelling.ts'
+import { RETRACTED, Retelling, type RetellingParts } from './retelling.ts'
 
 export interface QuarantineParts extends Omit<RetellingParts, 'entryOf' | 'excused'> {
   readonly format: BlockFormat
@@ -16,6 +20,15 @@ export interface QuarantineParts extends Omit<RetellingParts, 'entryOf' | 'excus
   /** The logs and tables have been changed behind everybody's back. */
   readonly onStraightened: (changes: readonly TableChange[]) => void
 }
+
+/** Parts of a push that is told by its tag, and what is no matter to anybody. */
+const UNLISTED: ReadonlySet<string> = new Set<KindName>([
+  'blob.linked',
+  'blob.unlinked',
+  'node.announced',
+  'lane.snapshotted',
+  'lane.attested',
+])
 
 /** Feeds whose author signed two histories: how it is proved, and how what lies behind the fork is taken back. */
 export class Quarantine {
@@ -86,13 +99,50 @@ export class Quarantine {
             astray,
           })
         const { writes, changes } = await retelling.difference()
-        await store.write([...writes, ...this.#cuts()])
+        await store.write([...writes, ...this.#retractions(), ...this.#cuts()])
         told = changes
       })
     } finally {
       await retelling.end()
     }
     onStraightened(told)
+  }
+
+  /** What was taken back and counts again, since a snapshot stands for it, is listed no more. */
+  async forgetRestored(): Promise<void> {
+    const { store, sequencer, forks } = this.#parts
+    await sequencer.replace(async () => {
+      const writes: Write[] = []
+      for await (const [key, bytes] of store.range({ gte: RETRACTED, lt: `${RETRACTED}\u{10FFFF}` })) {
+        const { dot } = decode(bytes) as RetractedRow
+        if (dot.seq < forks.at(dot.feed) && (sequencer.frontier()[dot.feed] ?? 0) >= dot.seq)
+          writes.push({ type: 'del', key })
+      }
+      if (writes.length > 0) await store.write(writes)
+    })
+  }
+
+  /** Of what is cut off, what counted so far, for people to see: nobody else may have held it. */
+  #retractions(): Write[] {
+    const { feeds, sequencer, forks, format, tables } = this.#parts
+    const frontier = sequencer.frontier()
+    return this.forks().flatMap(({ feed }) => {
+      const writes: Write[] = []
+      const family = familyOf(parseFeedId(feed).lane)
+      for (let seq = forks.at(feed); seq <= (frontier[feed] ?? 0); seq++) {
+        const block = feeds.checked(feed, seq)
+        if (!block) continue
+        for (const one of opsOf(format.entryOf(block.bytes), {})) {
+          const { id, kind, actor, author, time, dot, body } = one
+          if (UNLISTED.has(kind) || family === 'trail' || tables.get('ineffective', `${family}/${id}`))
+            continue
+          const entity = family === 'authority' ? (entitiesOf(one)[0] ?? null) : null
+          const row: RetractedRow = { kind, actor, author, time, dot, body, entity }
+          writes.push({ type: 'put', key: RETRACTED + id, value: encode(row) })
+        }
+      }
+      return writes
+    })
   }
 
   /** The frontier, each feed up to its fork. */

@@ -25,6 +25,8 @@ import type { StoredFeeds } from './stored-feeds.ts'
 
 /** Where the tables are told anew, beside those in use. */
 const SHADOW = 'retold/'
+/** Rows that nothing is worked out from, and that no entry gives back. */
+export const RETRACTED = 't/retracted/'
 /** All that the sequencer makes of the entries. */
 const MADE: readonly string[] = ['feed/', 'state-hash/', 't/']
 
@@ -146,9 +148,9 @@ export class Retelling {
     const { store } = this.#parts
     const writes: Write[] = []
     for (const prefix of MADE) {
-      const ours = store.range(all(prefix))[Symbol.asyncIterator]()
-      const told = store.range(all(SHADOW + prefix))[Symbol.asyncIterator]()
-      let [a, b] = [await ours.next(), await told.next()]
+      const ours = told(store.range(all(prefix)))[Symbol.asyncIterator]()
+      const anew = store.range(all(SHADOW + prefix))[Symbol.asyncIterator]()
+      let [a, b] = [await ours.next(), await anew.next()]
       while (!a.done || !b.done) {
         const [oldKey, oldRow] = a.done ? [undefined, undefined] : a.value
         const [newKey, newRow] = b.done
@@ -159,7 +161,7 @@ export class Retelling {
         else if (order > 0 || Buffer.compare(oldRow as Uint8Array, newRow as Uint8Array) !== 0)
           writes.push({ type: 'put', key: newKey as string, value: newRow as Uint8Array })
         if (order <= 0) a = await ours.next()
-        if (order >= 0) b = await told.next()
+        if (order >= 0) b = await anew.next()
       }
     }
     return { writes, changes: writes.flatMap(changeOf) }
@@ -197,6 +199,13 @@ function sumOf(sums: Map<LaneFamily, RowsSum>, family: LaneFamily): RowsSum {
   const sum = sums.get(family) ?? new RowsSum()
   sums.set(family, sum)
   return sum
+}
+
+/** Rows that are told by entries: what an earlier straightening took back is told by none. */
+async function* told(
+  rows: AsyncIterable<readonly [string, Uint8Array]>,
+): AsyncGenerator<readonly [string, Uint8Array]> {
+  for await (const row of rows) if (!row[0].startsWith(RETRACTED)) yield row
 }
 
 function all(prefix: string): KeyRange {

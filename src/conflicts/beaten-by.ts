@@ -4,10 +4,9 @@ import { entityOf } from '../journal/authority/rights.ts'
 import type { Readable } from '../journal/effective.ts'
 import { claimKey } from '../journal/names.ts'
 import { claimingOp } from '../journal/register.ts'
-import type { HistoryOp } from '../journal/rows.ts'
 import type { Deed } from './conflict.ts'
 import type { Loss } from './losses.ts'
-import { deedOf, deedOfValue, opOf } from './names.ts'
+import { deedOf, deedOfValue, opOf, type Said } from './names.ts'
 
 /** Histories looked into for one op: a loss may rest on a loss that rests on one, and so on. */
 const ENTITIES_MAX = 64
@@ -34,7 +33,7 @@ export function beatenBy(tables: Readable, loss: Loss): Deed | null {
   return findHolder(tables, id)
 }
 
-function addRights(seen: Set<string>, op: HistoryOp | undefined): void {
+function addRights(seen: Set<string>, op: Pick<Said, 'needs'> | undefined): void {
   for (const { right } of op?.needs.flat() ?? []) seen.add(entityOf(right))
 }
 

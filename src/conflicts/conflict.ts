@@ -29,9 +29,10 @@ export interface Conflict {
 
 /**
  * `tag`: it was moved at another site at the same time, and there further; `field`: it was filled in there with
- * something else. The others are the journal's own.
+ * something else; `forked`: it counted until its node was found to have written two histories. The others are the
+ * journal's own.
  */
-export type LossReason = Reason | 'tag' | 'field'
+export type LossReason = Reason | 'tag' | 'field' | 'forked'
 
 /** Who did something, where and when, in people's names. */
 export interface Deed {

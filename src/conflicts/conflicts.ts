@@ -105,6 +105,8 @@ export class Conflicts {
 function textOf({ reason, outcome }: Loss): string {
   if (reason === 'tag') return 'the tag was moved at another site at the same time'
   if (reason === 'field') return 'it was filled in otherwise at another site at the same time'
+  if (reason === 'forked')
+    return 'written by a node with two histories: what follows their parting was taken back'
   if (reason === 'revoked' && outcome === 'lost')
     return 'the role was taken away at another site at the same time'
   return refusalText(reason)

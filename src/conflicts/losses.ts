@@ -2,7 +2,13 @@ import { fieldsOf } from '../journal/authority/folds/fields.ts'
 import type { Readable } from '../journal/effective.ts'
 import type { Tables } from '../journal/journal.ts'
 import { type LaneFamily, type OpId, parseFeedId } from '../journal/op.ts'
-import type { IneffectiveRow, Register, TagRow } from '../journal/rows.ts'
+import {
+  type IneffectiveRow,
+  inRepository,
+  type Register,
+  type RetractedRow,
+  type TagRow,
+} from '../journal/rows.ts'
 import type { LossReason } from './conflict.ts'
 
 /** An op that lost as the tables have it, before names are put to it. */
@@ -51,6 +57,11 @@ export async function* losses(tables: Tables, look: Look = {}): AsyncIterable<Lo
     if (budget.left-- <= 0) return
     yield loss
   }
+  for await (const { key, row } of tables.list('retracted')) {
+    if (budget.left-- <= 0) return
+    const loss = retracted(key, row)
+    if (projectId === undefined || loss.projectId === projectId) yield loss
+  }
   for await (const { key, row } of tables.list('ineffective', { prefix: mayBeOpen ? 'authority/' : '' })) {
     if (budget.left-- <= 0) return
     // What a rule on tags forbade is told with its tag, above: the list does not say which it was.
@@ -62,6 +73,11 @@ export async function* losses(tables: Tables, look: Look = {}): AsyncIterable<Lo
 
 /** The one of that id. A value is looked for among all that are not alone: nothing says where it is. */
 export async function findLoss(tables: Tables, id: OpId, projectId?: string): Promise<Loss | undefined> {
+  const row = tables.get('retracted', id)
+  if (row) {
+    const loss = retracted(id, row)
+    return projectId === undefined || loss.projectId === projectId ? loss : undefined
+  }
   for (const family of FAMILIES) {
     const key = `${family}/${id}`
     const row = tables.get('ineffective', key)
@@ -117,6 +133,16 @@ function countingFirst(field: string, register: Register<string>): Register<stri
 function asLoss(key: string, row: IneffectiveRow): Loss {
   const id = key.slice(key.indexOf('/') + 1)
   return { ...row, id, projectId: projectOf(row.entity), listed: key, tag: null, fields: [] }
+}
+
+/** What a fork took back. A tag is told by its place. */
+function retracted(id: OpId, { kind, actor, author, time, body, entity }: RetractedRow): Loss {
+  const { projectId: of, path, tag } = Object(body) as { projectId?: string; path?: string; tag?: string }
+  const key = inRepository(`${of}/${path}`, tag ?? '')
+  const place = of && path && tag ? { projectId: of, path, tag, key, values: [] } : null
+  const projectId = of ?? projectOf(entity)
+  const why = { outcome: 'refused', reason: 'forked', entity, beatenBy: null } as const
+  return { id, kind, actor, author, time, ...why, projectId, listed: null, tag: place, fields: [] }
 }
 
 /** Of what belongs to a project the entity says which: `project:<id>`, `quota:<id>`, `member:<id>/<user>`. */

@@ -6,11 +6,23 @@ import type { HistoryOp, IneffectiveRow, Sibling } from '../journal/rows.ts'
 import type { About, Deed } from './conflict.ts'
 import type { Loss } from './losses.ts'
 
+/** Of a digest: enough to know it by. */
+const DIGEST_SHOWN = 'sha256:'.length + 12
+
 /** What an op says of itself, wherever it stands. */
 type Done = Pick<IneffectiveRow, 'actor' | 'author' | 'time'> & { readonly id: string }
 
+/** What an op said. */
+export type Said = Pick<HistoryOp, 'id' | 'author' | 'kind' | 'body' | 'needs'>
+
 /** The op itself, with its body; undefined for one that never came so far as to be about something. */
-export function opOf(tables: Readable, { entity, id }: Pick<Loss, 'entity' | 'id'>): HistoryOp | undefined {
+export function opOf(
+  tables: Readable,
+  { entity, id, reason }: Pick<Loss, 'entity' | 'id' | 'reason'>,
+): Said | undefined {
+  const retracted = reason === 'forked' ? tables.get('retracted', id) : undefined
+  if (retracted)
+    return { id, author: retracted.author, kind: retracted.kind, body: retracted.body, needs: [] }
   return entity === null ? undefined : findIn(tables, entity, id)
 }
 
@@ -29,16 +41,21 @@ export function aboutOf(tables: Readable, loss: Loss): About {
     const { projectId, path, tag } = loss.tag
     return { what: 'tag', project: projectLabel(tables, projectId), path, tag }
   }
+  if (loss.reason === 'forked' && loss.entity === null) return aboutContent(tables, loss)
   const at = loss.entity?.indexOf(':') ?? -1
   if (loss.entity === null || at < 0) return { what: 'record', record: loss.entity ?? '' }
   const [what, id] = [loss.entity.slice(0, at), loss.entity.slice(at + 1)]
   switch (what) {
-    case 'user':
-      return { what, user: userLabel(tables, id), admin: adminSaid(opOf(tables, loss)) }
+    case 'user': {
+      const op = opOf(tables, loss)
+      const made = op && loss.reason === 'forked' ? bodyOf(op, 'user.created')?.name : undefined
+      return { what, user: made ?? userLabel(tables, id), admin: adminSaid(op) }
+    }
     case 'project': {
       const op = loss.fields.length > 0 ? undefined : opOf(tables, loss)
       const settings = (op && bodyOf(op, 'project.metadata-set')?.metadata) ?? {}
-      return { what, project: projectLabel(tables, id), settings }
+      const made = op && loss.reason === 'forked' ? bodyOf(op, 'project.created')?.name : undefined
+      return { what, project: made ?? projectLabel(tables, id), settings }
     }
     case 'quota':
       return { what, project: projectLabel(tables, id) }
@@ -55,8 +72,15 @@ export function aboutOf(tables: Readable, loss: Loss): About {
   }
 }
 
+/** Something of the catalog that no tag tells. */
+function aboutContent(tables: Readable, loss: Loss): About {
+  const { path = '', digest = '' } = Object(opOf(tables, loss)?.body) as { path?: string; digest?: string }
+  const project = loss.projectId === null ? '' : projectLabel(tables, loss.projectId)
+  return { what: 'record', record: `${project}/${path}@${digest.slice(0, DIGEST_SHOWN)}` }
+}
+
 /** An account is shown as an administrator's where it was to be one; that it was to be none goes without saying. */
-function adminSaid(op: HistoryOp | undefined): boolean | null {
+function adminSaid(op: Said | undefined): boolean | null {
   const created = op && bodyOf(op, 'user.created')
   if (created) return created.admin || null
   return (op && bodyOf(op, 'user.admin-set')?.admin) ?? null

@@ -2,15 +2,15 @@ import { bodyOf } from '../journal/authority/bodies.ts'
 import { isAdmin, membershipOf, metadataOf, type Readable } from '../journal/effective.ts'
 import { claimKey } from '../journal/names.ts'
 import { winner } from '../journal/register.ts'
-import type { HistoryOp, ProjectRow, UserRow } from '../journal/rows.ts'
+import { inRepository, type ProjectRow, type UserRow } from '../journal/rows.ts'
 import type { LossReason, Remedy } from './conflict.ts'
 import type { Loss } from './losses.ts'
-import { opOf } from './names.ts'
+import { opOf, type Said } from './names.ts'
 
 const SETTLED: Remedy = { open: false, action: null, needs: [], advice: null }
 
-/** Reasons that were somebody's right, not the thing itself: with the right, it can be done. */
-export const FOR_WANT_OF_RIGHT: ReadonlySet<LossReason> = new Set(['revoked', 'powerless'])
+/** Reasons that were somebody's right, or their node, not the thing itself: with the right, it can be done. */
+export const FOR_WANT_OF_RIGHT: ReadonlySet<LossReason> = new Set(['revoked', 'powerless', 'forked'])
 
 /** What can still be done by hand, where it can't be approved. */
 const BY_HAND: Readonly<Partial<Record<LossReason, string>>> = {
@@ -35,6 +35,7 @@ export function remedyOf(tables: Readable, loss: Loss): Remedy {
   }
   if (!FOR_WANT_OF_RIGHT.has(reason)) return { ...SETTLED, advice: BY_HAND[reason] ?? null }
   const op = opOf(tables, loss)
+  if (op && loss.tag) return remedyOfTag(tables, loss, op)
   const wish = op && wishOf(op)
   if (!op || !wish) return { ...SETTLED, advice: 'say it again at a member if it is still wanted' }
   if (!wish(tables)) return SETTLED
@@ -44,8 +45,18 @@ export function remedyOf(tables: Readable, loss: Loss): Remedy {
   return { open: true, action: 'approve', needs: ['name'], advice }
 }
 
+/** A push that a fork took back: settled once somebody has moved the tag since, or it points there again. */
+function remedyOfTag(tables: Readable, { tag, time }: Loss, op: Said): Remedy {
+  const { digest } = bodyOf(op, 'tag.moved') ?? {}
+  const counts = tables.get('tags', tag?.key ?? '')?.values[0]
+  if (digest === undefined || counts?.value === digest || (counts?.time ?? 0) > time) return SETTLED
+  if (tables.get('manifests', inRepository(`${tag?.projectId}/${tag?.path}`, digest)))
+    return { open: true, action: 'approve', needs: [], advice: null }
+  return { open: true, action: null, needs: [], advice: 'push it again at a member' }
+}
+
 /** The name something would be made under, where another has it by now. */
-function nameTaken(tables: Readable, op: HistoryOp): string | undefined {
+function nameTaken(tables: Readable, op: Said): string | undefined {
   const created = bodyOf(op, 'user.created') ?? bodyOf(op, 'project.created')
   if (!created) return undefined
   const what = op.kind === 'user.created' ? 'user-name' : 'project-name'
@@ -56,7 +67,7 @@ function nameTaken(tables: Readable, op: HistoryOp): string | undefined {
  * What an op that can be approved wanted.
  * @returns whether that can be had and is not so yet; undefined for a kind that nobody approves
  */
-export function wishOf(op: HistoryOp): ((tables: Readable) => boolean) | undefined {
+export function wishOf(op: Said): ((tables: Readable) => boolean) | undefined {
   const created = bodyOf(op, 'user.created') ?? bodyOf(op, 'project.created')
   if (created) {
     // Who approves it makes it under its number, whatever the name.
@@ -66,7 +77,7 @@ export function wishOf(op: HistoryOp): ((tables: Readable) => boolean) | undefin
   return ofUser(op) ?? ofProject(op) ?? ofMember(op)
 }
 
-function ofUser(op: HistoryOp): ((tables: Readable) => boolean) | undefined {
+function ofUser(op: Said): ((tables: Readable) => boolean) | undefined {
   const deleted = bodyOf(op, 'user.deleted')
   if (deleted) return (tables) => livingUser(tables, deleted.user) !== undefined
   const admin = bodyOf(op, 'user.admin-set')
@@ -88,7 +99,7 @@ function ofUser(op: HistoryOp): ((tables: Readable) => boolean) | undefined {
   }
 }
 
-function ofProject(op: HistoryOp): ((tables: Readable) => boolean) | undefined {
+function ofProject(op: Said): ((tables: Readable) => boolean) | undefined {
   const deleted = bodyOf(op, 'project.deleted')
   if (deleted) return (tables) => livingProject(tables, deleted.project) !== undefined
   const settings = bodyOf(op, 'project.metadata-set')
@@ -101,7 +112,7 @@ function ofProject(op: HistoryOp): ((tables: Readable) => boolean) | undefined {
   }
 }
 
-function ofMember(op: HistoryOp): ((tables: Readable) => boolean) | undefined {
+function ofMember(op: Said): ((tables: Readable) => boolean) | undefined {
   const body = bodyOf(op, 'member.granted') ?? bodyOf(op, 'member.revoked')
   if (!body) return undefined
   const role = bodyOf(op, 'member.granted')?.role

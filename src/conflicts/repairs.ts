@@ -9,15 +9,14 @@ import { type Body, op, userName } from '../journal/kinds.ts'
 import { claimKey } from '../journal/names.ts'
 import { AUTHORITY, CATALOG } from '../journal/op.ts'
 import { refusalText } from '../journal/refusals.ts'
-import type { HistoryOp } from '../journal/rows.ts'
 import { inRepository } from '../journal/rows.ts'
 import { isDigest } from '../oci/digest.ts'
 import type { Member, Members } from '../projects/members.ts'
 import type { Projects } from '../projects/projects.ts'
 import type { Action } from './conflict.ts'
 import { findLoss, type Loss, lossesOf, type TagPlace } from './losses.ts'
-import { opOf } from './names.ts'
-import { FOR_WANT_OF_RIGHT, wishOf } from './remedy.ts'
+import { opOf, type Said } from './names.ts'
+import { FOR_WANT_OF_RIGHT, remedyOf, wishOf } from './remedy.ts'
 
 export interface RepairsParts {
   readonly journal: Journal
@@ -70,7 +69,24 @@ export class Repairs {
     }
     if (action !== 'approve')
       throw new Fault('PRECONDITION', 'only tags and fields have values to take or keep')
+    if (loss.reason === 'forked' && loss.tag) return this.#tagAgain(loss, loss.tag, as)
     return this.#approve(loss, name, as)
+  }
+
+  /** A push that a fork took back, where the manifest is here from another one. */
+  async #tagAgain(loss: Loss, { projectId, path, tag }: TagPlace, as: As): Promise<void> {
+    const { journal } = this.#parts
+    const said = opOf(journal.tables, loss)
+    const { digest } = (said && bodyOf(said, 'tag.moved')) ?? {}
+    const by = as({ action: 'repository:push', on: 'project', project: projectId })
+    await journal.commit(CATALOG, (tables) => {
+      by.permit(tables)
+      const { open, action } = remedyOf(tables, loss)
+      if (!open) throw settled()
+      if (action === null || digest === undefined)
+        throw new Fault('PRECONDITION', 'the manifest went with it: push it again at a member')
+      return [op('tag.moved', { projectId, path, tag, digest }, by.actor)]
+    })
   }
 
   /** Another name for who lost theirs: whoever holds one is not renamed, for others know them by it. */
@@ -180,11 +196,11 @@ export class Repairs {
     await this.#parts.projects.create({ name, metadata: Object.entries(metadata), number }, owners[0], by)
   }
 
-  #doAgain(op: HistoryOp, as: As): Promise<unknown> | undefined {
+  #doAgain(op: Said, as: As): Promise<unknown> | undefined {
     return this.#ofUser(op, as) ?? this.#ofProject(op, as) ?? this.#ofMember(op, as)
   }
 
-  #ofUser(op: HistoryOp, as: As): Promise<void> | undefined {
+  #ofUser(op: Said, as: As): Promise<void> | undefined {
     const { accounts } = this.#parts
     const profile = bodyOf(op, 'user.profile-set')
     if (profile) {
@@ -202,7 +218,7 @@ export class Repairs {
     )
   }
 
-  #ofProject(op: HistoryOp, as: As): Promise<void> | undefined {
+  #ofProject(op: Said, as: As): Promise<void> | undefined {
     const { projects } = this.#parts
     const settings = bodyOf(op, 'project.metadata-set')
     if (settings) {
@@ -215,7 +231,7 @@ export class Repairs {
     return projects.delete(deleted.project, by)
   }
 
-  #ofMember(op: HistoryOp, as: As): Promise<unknown> | undefined {
+  #ofMember(op: Said, as: As): Promise<unknown> | undefined {
     const granted = bodyOf(op, 'member.granted')
     if (granted) return this.#grant(granted, as)
     const revoked = bodyOf(op, 'member.revoked')
@@ -251,12 +267,15 @@ function guarded(loss: Loss, as: As, demand: Demand, wish?: (tables: Readable) =
     permit(tables) {
       by.permit(tables)
       const listed = loss.listed === null ? undefined : tables.get('ineffective', loss.listed)
-      if (listed?.reason !== loss.reason || wish?.(tables) === false) throw settled()
+      const still =
+        loss.reason === 'forked' ? tables.get('retracted', loss.id) : listed?.reason === loss.reason
+      if (!still || wish?.(tables) === false) throw settled()
     },
   }
 }
 
 function refusalTextOf({ reason }: Loss): string {
+  if (reason === 'forked') return 'nothing says it again'
   return reason === 'tag' || reason === 'field' ? 'it has values to choose from' : refusalText(reason)
 }
 

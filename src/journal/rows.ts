@@ -1,7 +1,7 @@
 import type { Frontier, OpId } from './op.ts'
 import type { LinkRow, ManifestFacts, ManifestRow, RepositoryRow, TagRow } from './rows/catalog.ts'
 import type { EventRow, VerdictRow } from './rows/content.ts'
-import type { HistoryOp, IneffectiveRow, StageMember, StageRow } from './rows/history.ts'
+import type { HistoryOp, IneffectiveRow, RetractedRow, StageMember, StageRow } from './rows/history.ts'
 import type { ClusterRow, InviteRow, NetworkKeyRow, NodeRow, SnapshotRow } from './rows/nodes.ts'
 import type { UserRow } from './rows/people.ts'
 import type { MemberRow, ProjectRow, QuotaRow } from './rows/projects.ts'
@@ -15,6 +15,7 @@ export type {
   Need,
   Reason,
   Refused,
+  RetractedRow,
   Right,
   StageMember,
   StageRow,
@@ -66,6 +67,7 @@ export type { Claim, Register, Sibling } from './rows/registers.ts'
  * - reviews      right: its dependents are to be decided again
  * - disputes     as `tags`: those that mean several things, or were to mean what a rule forbade
  * - disputedFields `user:<id>`, `project:<id>`: those of which a field has several values
+ * - retracted    op id: what counted here until its author was found to have two histories
  */
 export interface Rows {
   cluster: ClusterRow
@@ -97,6 +99,7 @@ export interface Rows {
   reviews: { readonly after: string }
   disputes: { readonly tag: string }
   disputedFields: { readonly fields: readonly string[] }
+  retracted: RetractedRow
 }
 
 export type TableName = keyof Rows

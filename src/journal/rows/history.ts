@@ -49,6 +49,18 @@ export interface HistoryOp {
   readonly refused: Refused | null
 }
 
+/** An op that was taken back with the end of its feed, as it was written. */
+export interface RetractedRow {
+  readonly kind: string
+  readonly actor: string
+  readonly author: string
+  readonly time: number
+  readonly dot: Dot
+  readonly body: unknown
+  /** The entity it was about; null for what is none of the authority's. */
+  readonly entity: string | null
+}
+
 export interface Refused {
   readonly reason: Reason
   readonly beatenBy: OpId | null

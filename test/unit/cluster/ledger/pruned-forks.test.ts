@@ -172,6 +172,13 @@ test('a fork within what a snapshot stands for ends there, also at members that 
     for (const name of ['common-5', 'more-1', 'tail-0']) expect(tagAt(ship, name)).toBeDefined()
     expect(tagAt(ship, 'rival-0')).toBeUndefined()
   }
+  // What the other had taken back counts again, so nobody has to decide about it.
+  const listed = async () => {
+    const rows: string[] = []
+    for await (const { key } of b.journal.tables.list('retracted')) rows.push(key)
+    return rows
+  }
+  await expect.poll(listed, within).toEqual([])
   await write(b, 1, 'on')
   await expect.poll(() => agree(a, b), within).toBe(true)
 })
