@@ -1,117 +1,53 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
 import { join } from 'node:path'
-import { Crew } from './crew.ts'
-import { JOIN, JoinStage } from './join-trial.ts'
-import { PHASES } from './phases/phases.ts'
-import { losePower } from './power-loss.ts'
-import { setStage, type Trial, tryStep } from './trial.ts'
+import type { Round, RoundResult } from './round.ts'
 
 export interface CampaignOptions {
-  readonly times: number
-  readonly seed: number
-  /** Phases whose name begins so; all where left out. */
-  readonly only?: string | undefined
-  readonly onTrial?: (trial: Trial) => void
-  /** Every so many failpoints only, for a short share. */
-  readonly stride?: number
+  /** Rounds at once, each in a process. */
+  readonly lanes: number
+  readonly rounds: readonly Round[]
+  readonly onRound: (result: RoundResult) => void
+  readonly signal: AbortSignal
 }
 
-/** One line of the table. */
-export interface Outcome {
-  readonly phase: string
-  readonly failpoints: number
-  readonly runs: number
-  readonly torn: number
-  readonly powerLosses: number
-  readonly missed: number
-  readonly faults: number
+/** Runs rounds in several processes. */
+export async function campaign({ lanes, rounds, onRound, signal }: CampaignOptions): Promise<void> {
+  const left = [...rounds]
+  const crew = Array.from({ length: Math.min(lanes, left.length) }, async () => {
+    const lane = fork(join(import.meta.dirname, 'lane.ts'), { execArgv: [] })
+    try {
+      for (let round = left.shift(); round && !signal.aborted; round = left.shift()) {
+        const result = await ask(lane, round)
+        if (!signal.aborted) onRound(result)
+      }
+    } finally {
+      if (lane.connected) {
+        const exited = once(lane, 'exit')
+        lane.disconnect()
+        await exited
+      }
+    }
+  })
+  const ended = await Promise.allSettled(crew)
+  const failed = ended.find((lane) => lane.status === 'rejected')
+  if (failed && !signal.aborted) throw failed.reason
 }
 
-/** Kills a node at each step of each phase, so many times over. */
-export async function campaign(options: CampaignOptions): Promise<Outcome[]> {
-  const root = await mkdtemp(join(tmpdir(), 'flotilla-crash-'))
-  const crew = new Crew()
-  const isWanted = (name: string) => options.only === undefined || name.startsWith(options.only)
+async function ask(lane: ChildProcess, round: Round): Promise<RoundResult> {
+  const ends = new AbortController()
+  const ended = once(lane, 'exit', { signal: ends.signal }).then(() => {
+    throw new Error(`a lane ended in round ${round.round} of ${round.phase}`)
+  })
+  ended.catch(() => {})
+  lane.send(round)
   try {
-    const outcomes: Outcome[] = []
-    for (const phase of PHASES.filter(({ name }) => isWanted(name))) {
-      const stage = await setStage(phase, root, crew)
-      const tally = new Tally(phase.name, stage.steps.length * 2, options.onTrial)
-      for (let round = 0; round < options.times; round++) {
-        const seed = options.seed + round
-        for (const at of failpoints(stage.steps.length, options.stride, round)) {
-          for (const when of ['before', 'after'] as const)
-            for (const trial of await tryStep(stage, { at, when }, seed, crew)) tally.add(trial)
-        }
-        for (const at of failpoints(stage.steps.length, options.stride, round)) {
-          const trial = await losePower(stage, at, seed)
-          // Of the steps only writes to the store are here: the files are real.
-          if (!trial) break
-          tally.add(trial)
-        }
-      }
-      outcomes.push(tally.outcome())
-    }
-    if (isWanted(JOIN)) outcomes.push(await joining(root, crew, options))
-    return outcomes
+    const [answer] = (await Promise.race([once(lane, 'message', { signal: ends.signal }), ended])) as [
+      { result?: RoundResult; error?: string },
+    ]
+    if (!answer.result) throw new Error(`round ${round.round} of ${round.phase}: ${answer.error}`)
+    return answer.result
   } finally {
-    crew.dismiss()
-    await rm(root, { recursive: true, force: true })
-  }
-}
-
-async function joining(root: string, crew: Crew, options: CampaignOptions): Promise<Outcome> {
-  let tally: Tally | undefined
-  for (let round = 0; round < options.times; round++) {
-    // A cluster of its own for each round: thousands of members that never come back are another matter.
-    const stage = await JoinStage.set(root, crew)
-    const steps = await stage.steps()
-    tally ??= new Tally(JOIN, steps.length * 2, options.onTrial)
-    for (const at of failpoints(steps.length, options.stride, round)) {
-      for (const when of ['before', 'after'] as const) {
-        tally.add(await stage.tryStep({ at, when }, steps[at - 1] as string))
-      }
-    }
-    await stage.strike()
-  }
-  return (tally ?? new Tally(JOIN, 0)).outcome()
-}
-
-/** Another part of them in every round where only a part is tried. */
-function failpoints(steps: number, stride = 1, round = 0): number[] {
-  return Array.from({ length: steps }, (_, index) => index + 1).filter(
-    (at) => (at + round) % stride === 0 || at === steps,
-  )
-}
-
-class Tally {
-  readonly #phase: string
-  readonly #failpoints: number
-  readonly #onTrial: ((trial: Trial) => void) | undefined
-  readonly #trials: Trial[] = []
-
-  constructor(phase: string, points: number, onTrial?: (trial: Trial) => void) {
-    this.#phase = phase
-    this.#failpoints = points
-    this.#onTrial = onTrial
-  }
-
-  add(trial: Trial): void {
-    this.#trials.push(trial)
-    this.#onTrial?.(trial)
-  }
-
-  outcome(): Outcome {
-    const count = (matches: (trial: Trial) => boolean) => this.#trials.filter(matches).length
-    return {
-      phase: this.#phase,
-      failpoints: this.#failpoints,
-      runs: count(({ what }) => !what.includes('torn') && !what.startsWith('power')),
-      torn: count(({ what }) => what.includes('torn')),
-      powerLosses: count(({ what }) => what.startsWith('power')),
-      missed: count(({ missed }) => missed),
-      faults: count(({ faults }) => faults.length > 0),
-    }
+    ends.abort()
   }
 }

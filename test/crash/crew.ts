@@ -15,12 +15,13 @@ export class Crew {
   readonly #waiting: ChildProcess[] = []
   readonly #ahead: number
 
-  constructor(ahead = 1) {
+  constructor(ahead = 0) {
     this.#ahead = ahead
   }
 
   async run(job: Job): Promise<End> {
-    const child = this.#waiting.shift() ?? start()
+    let child = this.#waiting.shift()
+    if (!child?.connected) child = start()
     while (this.#waiting.length < this.#ahead) this.#waiting.push(start())
     let complaint = ''
     child.stderr?.on('data', (text: Buffer) => {

@@ -51,9 +51,9 @@ export async function openOver(parts: {
   store: KeyValue
   blobs: BlobStore
   clusterId: string
+  format?: BlockFormat
 }): Promise<Member> {
-  const { identity, store, blobs, clusterId } = parts
-  const format = orbitFormat(identity)
+  const { identity, store, blobs, clusterId, format = orbitFormat(identity) } = parts
   const journal = new ReplicatedJournal({
     store,
     node: identity.id,

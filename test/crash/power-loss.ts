@@ -1,100 +1,68 @@
-import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
-import { loadIdentity } from '../../cluster/network/identity.ts'
-import type { KeyValue } from '../../src/journal/key-value.ts'
-import { LevelStore } from '../../src/store/level/level-store.ts'
-import { SimDisk } from '../simulation/disk.ts'
-import { World } from '../simulation/world/world.ts'
-import { openDisk } from '../support/disk.ts'
-import { type Member, openMember, openOver } from './member.ts'
-import type { Acknowledged } from './phase.ts'
-import type { Stage, Trial } from './trial.ts'
-import { faultsOf } from './verdict.ts'
+import type { SeededRandom } from '../simulation/world/random.ts'
+import { newestLog, type Unsynced } from './durability.ts'
+
+/** Chance that everything is lost that may be; else the disk had written a part of it by itself. */
+const ALL_LOST = 0.5
 
 /**
- * Power fails at a write of the phase, over a simulated disk: what was not synced is kept or lost by chance. The
- * journal, its signatures and its blobs are the real ones.
- * @returns undefined where the phase writes less often than that
+ * Makes of what a killed process left what a disk has after its power failed there: names nobody synced are as they
+ * were before, of bytes nobody synced a part is there, and behind it nothing, zeros, or what stood there.
+ * @returns what was lost; nothing where every change was synced
  */
-export async function losePower(stage: Stage, at: number, seed: number): Promise<Trial | undefined> {
-  const { phase, facts } = stage
-  const copy = await mkdtemp(`${stage.directory}-power-`)
-  await cp(stage.directory, copy, { recursive: true })
-  const root = join(copy, 'node')
-  const identity = await loadIdentity(join(root, 'identity.pem'))
-  const files = await openDisk(join(root, 'blobs'))
-  const { blobs } = files
-  const world = new World(seed * 1_000 + at)
-  const disk = new SimDisk(world, 'node')
-  await fill(disk, join(root, 'journal'))
-  const ends = new AbortController()
-  const running = turn(world, ends.signal)
-  const opened: Member[] = []
-  const open = (store: KeyValue) => openOver({ identity, store, blobs, clusterId: facts.clusterId })
+export async function losePower(root: string, unsynced: Unsynced, random: SeededRandom): Promise<string[]> {
+  const { names, files, log } = unsynced
+  const all = random.chance(ALL_LOST)
+  const from = all ? 0 : random.integer(names.length + 1)
+  const lost: string[] = []
+  for (const { path, before } of names.slice(from).reverse()) {
+    rmSync(path, { recursive: true, force: true })
+    if (before !== null) renameSync(before, path)
+    lost.push(`${path.slice(root.length + 1)} is as before`)
+  }
+  const covered = new Map(files.map((file) => [file.inode, file.covered]))
+  for (const path of filesIn(root)) {
+    const { ino, size } = statSync(path)
+    const bytes = covered.get(ino)
+    if (bytes !== undefined && bytes < size) lost.push(await tear(path, bytes, size, all, random))
+  }
+  const journal = join(root, 'journal')
+  const newest = newestLog(journal)
+  if (newest && log) {
+    const bytes = log.file === newest.file ? log.bytes : 0
+    if (bytes < newest.bytes)
+      lost.push(await tear(join(journal, newest.file), bytes, newest.bytes, false, random))
+  }
+  return lost
+}
+
+async function tear(
+  path: string,
+  covered: number,
+  size: number,
+  all: boolean,
+  random: SeededRandom,
+): Promise<string> {
+  const at = all ? covered : covered + random.integer(size - covered)
+  const kind = (['cut', 'zeros', 'junk'] as const)[random.integer(3)]
+  const file = await open(path, 'r+')
   try {
-    const acknowledged: Acknowledged[] = []
-    const life = { alive: true }
-    let writes = 0
-    let gone = () => {}
-    const powerGone = new Promise<true>((resolve) => {
-      gone = () => resolve(true)
-    })
-    const inner = disk.open(life)
-    const store: KeyValue = {
-      ...inner,
-      write(rows) {
-        if (!life.alive) return new Promise(() => {})
-        const written = inner.write(rows)
-        if (++writes !== at) return written
-        life.alive = false
-        disk.crash()
-        gone()
-        return new Promise(() => {})
-      },
-    }
-    const run = async () => {
-      const node = await open(store)
-      if (!phase.fromStart) writes = 0
-      const acknowledge = (what: Acknowledged) => {
-        if (life.alive) acknowledged.push(what)
-      }
-      await phase.run({ node, facts, acknowledge })
-      return false
-    }
-    if (!(await Promise.race([powerGone, run()]))) return undefined
-    const what = `power lost in write ${at}`
-    try {
-      const node = await open(disk.open({ alive: true }))
-      opened.push(node)
-      for (const place of ['other', 'fresh']) {
-        opened.push(await openMember(join(copy, place), facts.clusterId))
-      }
-      const [, other, fresh] = opened as [Member, Member, Member]
-      const faults = await faultsOf({ node, other, fresh }, phase, facts, acknowledged)
-      return { phase: phase.name, what, missed: false, faults }
-    } catch (error) {
-      const fault = `could not go on: ${error instanceof Error ? error.stack : String(error)}`
-      return { phase: phase.name, what, missed: false, faults: [fault] }
+    if (kind === 'cut') await file.truncate(at)
+    else {
+      const rest = kind === 'junk' ? random.bytes(size - at) : new Uint8Array(size - at)
+      await file.write(rest, 0, rest.length, at)
     }
   } finally {
-    for (const member of opened) await member.close()
-    ends.abort()
-    await running
-    await files.close()
-    await rm(copy, { recursive: true, force: true })
+    await file.close()
   }
+  return `${kind} from byte ${at} of ${covered}-${size} of ${path.split('/').at(-1)}`
 }
 
-async function fill(disk: SimDisk, journal: string): Promise<void> {
-  const level = await LevelStore.open(journal)
-  for await (const [key, value] of level.range({ gte: '', lt: '\u{10FFFF}' })) disk.rows.put(key, value)
-  await level.close()
-}
-
-/** Lets virtual time pass whenever nothing else is under way; signatures take real time. */
-async function turn(world: World, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    await world.run(() => signal.aborted)
-    await new Promise((resolve) => setImmediate(resolve))
-  }
+function filesIn(directory: string): string[] {
+  if (!existsSync(directory)) return []
+  return readdirSync(directory, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
 }

@@ -1,24 +1,44 @@
-import { readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Held } from './disk-steps.ts'
 import type { Acknowledged } from './phase.ts'
 
-/** A line of the record a child leaves: what it told somebody, or what its disk held for certain. */
+/** A line of the record a node leaves: what it told somebody, a step it took, and how it came to its end. */
 export type Line =
   | { readonly acknowledged: Acknowledged }
-  | { readonly synced: { readonly file: string; readonly bytes: number } }
   | { readonly step: string }
+  | { readonly held: Held }
+  | { readonly complaint: string }
 
 /** Where in the scene the record is. */
 export const RECORD = 'record'
 
-export async function readRecord(directory: string): Promise<Line[]> {
-  const text = await readFile(join(directory, RECORD), 'utf8').catch(() => '')
-  return text
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => JSON.parse(line) as Line)
+export interface Report {
+  readonly acknowledged: readonly Acknowledged[]
+  readonly steps: readonly string[]
+  readonly held: Held | undefined
+  readonly complaint: string | undefined
 }
 
-export function acknowledgedIn(record: readonly Line[]): Acknowledged[] {
-  return record.flatMap((line) => ('acknowledged' in line ? [line.acknowledged] : []))
+export function readRecord(directory: string): Report {
+  const acknowledged: Acknowledged[] = []
+  const steps: string[] = []
+  let held: Held | undefined
+  let complaint: string | undefined
+  for (const text of textOf(join(directory, RECORD)).split('\n').filter(Boolean)) {
+    const line = JSON.parse(text) as Line
+    if ('acknowledged' in line) acknowledged.push(line.acknowledged)
+    else if ('step' in line) steps.push(line.step)
+    else if ('held' in line) held = line.held
+    else complaint = line.complaint
+  }
+  return { acknowledged, steps, held, complaint }
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
 }

@@ -1,11 +1,11 @@
-import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { decodeBlock, ofLane } from '../../cluster/ledger/layout.ts'
 import { CATALOG, type Frontier, feedOf, opId } from '../../src/journal/op.ts'
 import { blocksOf, carry, from1, type Member, openMember } from './member.ts'
 import type { Acknowledged, Phase } from './phase.ts'
-import { acknowledgedIn, readRecord } from './record.ts'
+import { readRecord } from './record.ts'
 import { type Facts, tagKey, tagOp } from './scene.ts'
+import type { Stage } from './stage.ts'
 
 /** Ids of all ops in those blocks. */
 function idsIn({ format }: Member, blocks: readonly Uint8Array[]): Set<string> {
@@ -86,31 +86,31 @@ export async function faultsOf(
   return found
 }
 
-/** Opens what a crash left in a scene's directory. A store that cannot be opened is a fault like any other. */
-export async function judgeScene(
+export interface Judgement {
+  readonly faults: readonly string[]
+  /** How many acknowledged ops and frontiers were looked for. */
+  readonly acknowledged: number
+}
+
+/** Opens what a crash left of a stage's node. A store that cannot be opened is a fault like any other. */
+export async function judgeNode(
   directory: string,
-  phase: Pick<Phase, 'finish'>,
-  facts: Facts,
-): Promise<string[]> {
-  const acknowledged = acknowledgedIn(await readRecord(directory))
+  stage: Pick<Stage, 'facts' | 'phase' | 'judges'>,
+): Promise<Judgement> {
+  const { acknowledged } = readRecord(directory)
+  const count = acknowledged.reduce((sum, what) => sum + ('ids' in what ? what.ids.length : 1), 0)
+  const { facts, phase } = stage
   const opened: Member[] = []
-  const open = async (place: string) => {
-    const member = await openMember(place, facts.clusterId)
-    opened.push(member)
-    return member
-  }
-  const empty = await mkdtemp(join(directory, 'fresh-'))
   try {
-    const members = {
-      node: await open(join(directory, 'node')),
-      other: await open(join(directory, 'other')),
-      fresh: await open(empty),
-    }
-    return await faultsOf(members, phase, facts, acknowledged)
+    const node = await openMember(join(directory, 'node'), facts.clusterId)
+    opened.push(node)
+    const { other, fresh } = await stage.judges()
+    opened.push(other, fresh)
+    return { acknowledged: count, faults: await faultsOf({ node, other, fresh }, phase, facts, acknowledged) }
   } catch (error) {
-    return [`could not go on: ${error instanceof Error ? error.stack : String(error)}`]
+    const fault = `could not go on: ${error instanceof Error ? error.stack : String(error)}`
+    return { acknowledged: count, faults: [fault] }
   } finally {
     for (const member of opened) await member.close()
-    await rm(empty, { recursive: true, force: true })
   }
 }
