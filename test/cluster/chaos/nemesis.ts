@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ChaosCluster, SMALL } from './cluster.ts'
 import type { History } from './history.ts'
+import type { Way } from './network.ts'
 import { PARTITIONS, type Partition } from './partitions.ts'
 import type { Weather } from './relay.ts'
 import type { Seeded } from './seeded.ts'
@@ -16,6 +17,26 @@ const LINE_FAULTS: Readonly<Record<LineFault, number>> = {
   rate: 3,
 }
 const NODE_FAULTS: Readonly<Record<NodeFault, number>> = { kill: 7, pause: 4, clock: 3, jump: 2, disk: 3 }
+/** Each must occur in a run of some length: what never struck has shown nothing. */
+export const FAULT_KINDS = [
+  'kill',
+  'pause',
+  'clock',
+  'jump',
+  'disk full',
+  'disk tight',
+  'link',
+  'flap',
+  'rate',
+  'weather delay',
+  'weather loss',
+  'weather corruption',
+  'weather reset',
+  'partition both ways',
+  'partition one way',
+] as const
+type FaultKind = (typeof FAULT_KINDS)[number]
+
 const PARTITION_NAMES = Object.keys(PARTITIONS) as Partition[]
 const MINUTE = 60
 const DAY = 24 * 60 * MINUTE
@@ -34,6 +55,7 @@ export class Nemesis {
   readonly #cluster: ChaosCluster
   readonly #history: History
   readonly #random: Seeded
+  readonly #kinds = new Map<string, number>()
   #faults = 0
 
   constructor(parts: { cluster: ChaosCluster; history: History; random: Seeded }) {
@@ -45,6 +67,11 @@ export class Nemesis {
   /** Faults done so far. */
   get faults(): number {
     return this.#faults
+  }
+
+  /** How often each kind struck. */
+  get kinds(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#kinds)
   }
 
   /** Rages until `signal`. */
@@ -73,14 +100,17 @@ export class Nemesis {
       case 'partition': {
         const name = random.pick(PARTITION_NAMES)
         const ways = PARTITIONS[name](indices, random)
-        this.#note(fault, `${name} ${ways.map(({ from, to }) => `${from + 1}>${to + 1}`).join(' ')}`)
+        this.#strike(
+          isOneWay(ways) ? 'partition one way' : 'partition both ways',
+          `${name} ${ways.map(({ from, to }) => `${from + 1}>${to + 1}`).join(' ')}`,
+        )
         await network.cut(ways)
         await pause(hold, signal)
         return this.#undo(fault, () => network.cut([]))
       }
       case 'flap': {
         const ways = PARTITIONS.isolate(indices, random)
-        this.#note(fault, `${ways.length} ways, down and up`)
+        this.#strike(fault, `${ways.length} ways, down and up`)
         for (let left = hold; left > 0 && !signal.aborted; left -= 600) {
           await network.cut(ways)
           await pause(300, signal)
@@ -91,7 +121,7 @@ export class Nemesis {
       }
       case 'link': {
         const node = random.pick(indices)
-        this.#note(fault, `n${node + 1} has no link`)
+        this.#strike(fault, `n${node + 1} has no link`)
         await network.link(node, 'down')
         await pause(hold, signal)
         return this.#undo(fault, () => network.link(node, 'up'))
@@ -107,8 +137,11 @@ export class Nemesis {
           corrupt: random.pick([0, 0, 0, 0.01]),
         }
         const reset = random.chance(0.3) ? [random.pick(indices)] : []
-        this.#note(
-          fault,
+        if (weather.loss > 0) this.#count('weather loss')
+        if (weather.corrupt > 0) this.#count('weather corruption')
+        if (reset.length > 0) this.#count('weather reset')
+        this.#strike(
+          'weather delay',
           `${JSON.stringify(weather)} on ${ways.join(' ')}; reset ${reset.map((node) => node + 1).join(' ')}`,
         )
         relay.weather(new Map(ways.map((way) => [way, weather])), reset)
@@ -118,7 +151,7 @@ export class Nemesis {
       case 'rate': {
         const node = random.pick(indices)
         const kilobits = random.pick([64, 256, 1000])
-        this.#note(fault, `n${node + 1} at ${kilobits} kbit/s`)
+        this.#strike(fault, `n${node + 1} at ${kilobits} kbit/s`)
         await network.rate(node, kilobits)
         await pause(hold, signal)
         return this.#undo(fault, () => network.rate(node, undefined))
@@ -135,12 +168,12 @@ export class Nemesis {
     const names = chosen.map(({ name }) => name).join(' ')
     switch (fault) {
       case 'kill':
-        this.#note(fault, names)
+        this.#strike(fault, names)
         await Promise.all(chosen.map((node) => node.kill()))
         await pause(Math.floor(hold / 3), signal)
         return this.#undo(fault, () => Promise.all(chosen.map((node) => node.start())))
       case 'pause':
-        this.#note(fault, names)
+        this.#strike(fault, names)
         for (const node of chosen) node.pause()
         await pause(hold, signal)
         return this.#undo(fault, async () => {
@@ -148,13 +181,13 @@ export class Nemesis {
         })
       case 'clock': {
         const offset = random.pick(OFFSETS)
-        this.#note(fault, `${names} by ${offset} s`)
+        this.#strike(fault, `${names} by ${offset} s`)
         await Promise.all(chosen.map((node) => node.setClock(offset)))
         await pause(hold, signal)
         return this.#undo(fault, () => Promise.all(chosen.map((node) => node.setClock(0))))
       }
       case 'jump': {
-        this.#note(fault, `${names} to and fro`)
+        this.#strike(fault, `${names} to and fro`)
         for (let left = hold; left > 0 && !signal.aborted; left -= 400) {
           for (const node of chosen) await node.setClock(random.pick([0, 3, -3, 30, -30, 600, -600]))
           await pause(400, signal)
@@ -163,7 +196,10 @@ export class Nemesis {
       }
       case 'disk': {
         const room = random.pick(ROOM)
-        this.#note(fault, `n${SMALL + 1} has ${room} bytes left`)
+        this.#strike(
+          room <= (ROOM[1] ?? 0) ? 'disk full' : 'disk tight',
+          `n${SMALL + 1} has ${room} bytes left`,
+        )
         await disk.fill(room)
         await pause(hold, signal)
         return this.#undo(fault, () => disk.empty())
@@ -176,6 +212,15 @@ export class Nemesis {
     this.#history.fault(fault, what)
   }
 
+  #count(kind: FaultKind): void {
+    this.#kinds.set(kind, (this.#kinds.get(kind) ?? 0) + 1)
+  }
+
+  #strike(kind: FaultKind, what: string): void {
+    this.#count(kind)
+    this.#note(kind.split(' ')[0] as string, what)
+  }
+
   async #undo(fault: string, task: () => Promise<unknown>): Promise<void> {
     await task().catch((error: unknown) => this.#note(fault, `could not be undone: ${String(error)}`))
     this.#note(fault, 'over')
@@ -185,4 +230,8 @@ export class Nemesis {
 /** Waits, or less when `signal` comes. */
 export async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   await sleep(milliseconds, undefined, { signal }).catch(() => {})
+}
+
+function isOneWay(ways: readonly Way[]): boolean {
+  return ways.some(({ from, to }) => !ways.some((way) => way.from === to && way.to === from))
 }

@@ -15,7 +15,13 @@ const DUEL_EVERY = 3
 export interface Result {
   readonly seed: number
   readonly faults: number
+  /** How often each kind of fault struck, and each shape of partition. */
+  readonly kinds: Readonly<Record<string, number>>
   readonly calls: { readonly ok: number; readonly fail: number; readonly unknown: number }
+  /** Changes somebody was told are done. */
+  readonly acknowledged: number
+  /** Whether administrators fought in the end. */
+  readonly duel: boolean
   readonly convergedMs: number | undefined
   readonly compared: boolean
   readonly violations: readonly Violation[]
@@ -48,7 +54,7 @@ export async function runSchedule(
     const violations = check(history.calls, ending)
     for (const violation of violations) history.note({ violation })
     if (violations.length === 0 && histories === undefined) await rm(file)
-    return resultOf(seed, nemesis.faults, history, ending, violations)
+    return resultOf(seed, nemesis, history, ending, violations)
   } finally {
     history.close()
   }
@@ -56,16 +62,21 @@ export async function runSchedule(
 
 function resultOf(
   seed: number,
-  faults: number,
+  { faults, kinds }: Nemesis,
   { calls }: History,
-  { agreement, reference }: Ending,
+  { agreement, reference, adminsAfterDuel }: Ending,
   violations: readonly Violation[],
 ): Result {
   const count = (outcome: string) => calls.filter((call) => call.outcome === outcome).length
   return {
     seed,
     faults,
+    kinds,
     calls: { ok: count('ok'), fail: count('fail'), unknown: count('unknown') },
+    acknowledged: calls.filter(
+      ({ op, outcome }) => outcome === 'ok' && !/^(read|list)\.|^other$/.test(op.kind),
+    ).length,
+    duel: adminsAfterDuel !== undefined,
     convergedMs: agreement.agreed ? agreement.milliseconds : undefined,
     compared: reference !== undefined,
     violations,

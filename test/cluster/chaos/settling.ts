@@ -3,6 +3,7 @@ import { Caller } from './caller.ts'
 import type { Ending, FinalWrite } from './checkers/check.ts'
 import { PATIENCE_MS } from './checkers/ending.ts'
 import { isHonest } from './checkers/processes.ts'
+import { isNotNow } from './checkers/pushes.ts'
 import { type ChaosCluster, SMALL } from './cluster.ts'
 import type { Call, History } from './history.ts'
 import type { ChaosNode } from './node.ts'
@@ -89,10 +90,10 @@ async function finalWrite({ cluster, history, workload }: Parts, node: ChaosNode
   return { node: node.name, acknowledgedMs, reachedMs, missing: missing.map(({ name }) => name) }
 }
 
-/** Comes again where the answer is "not now": links may be a moment behind the records. */
+/** Comes again where the answer is "not now" or breaks off: links may be a moment behind the records. */
 async function untilAnswered(ask: () => Promise<Call>): Promise<void> {
   const begun = performance.now()
-  while ((await ask()).status === 503 && performance.now() - begun < PATIENCE_MS) await sleep(RETRY_MS)
+  while (isNotNow(await ask()) && performance.now() - begun < PATIENCE_MS) await sleep(RETRY_MS)
 }
 
 /** What everybody sees now: lists, pushes, and whether those who lost a right still have it. */

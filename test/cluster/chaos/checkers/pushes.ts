@@ -16,10 +16,15 @@ export function mayBeDeleted(calls: readonly Call[], of: Call, before: number): 
   )
 }
 
+/** Said so, or broke off midway, as it must where the bytes come from a member that went away meanwhile. */
+export function isNotNow({ status, outcome }: Call): boolean {
+  return status === 503 || (status === undefined && outcome === 'unknown')
+}
+
 /** "Not now" to somebody who comes again is no answer: the one it got in the end is. */
 function cameAgain(calls: readonly Call[], pull: Call): boolean {
   const { op, client, node } = pull
-  if (pull.status !== 503) return false
+  if (!isNotNow(pull)) return false
   return calls.some(
     (call) =>
       call.id > pull.id &&
