@@ -6,7 +6,14 @@ import type { IneffectiveRow, Rows, TableName } from '../../../src/journal/rows.
 /** The tables every node must agree on; what is left out a node keeps for itself. */
 export type SharedTable = Exclude<
   TableName,
-  'history' | 'stages' | 'stageMembers' | 'dependents' | 'reviews' | 'disputes' | 'disputedFields'
+  | 'history'
+  | 'stages'
+  | 'stageMembers'
+  | 'dependents'
+  | 'reviews'
+  | 'disputes'
+  | 'disputedFields'
+  | 'retracted'
 >
 
 /** Rows by table and key, as they come out in the end. */
