@@ -1,10 +1,12 @@
 import { encode } from 'cborg'
 import { describe, expect, test } from 'vitest'
 import { blockKey, encodeBlock } from '../../cluster/ledger/layout.ts'
+import type { Readable } from '../../src/journal/effective.ts'
 import type { Entry, Op } from '../../src/journal/op.ts'
 import { lostAcknowledged } from './checkers/acknowledged.ts'
 import { disagreement, notConverged, type Standing } from './checkers/agreement.ts'
 import { administrators, brokenChain, firstDifference, stateHashOf } from './checkers/disk-state.ts'
+import { admittedAlone, misjudgedByEviction, unrecovered } from './checkers/membership.ts'
 import { outOfOrder, stepBack } from './checkers/order.ts'
 import { Rights } from './checkers/rights.ts'
 import { SignedBlocks } from './checkers/signed-blocks.ts'
@@ -212,4 +214,53 @@ test('a block nobody signed is not among the signed ones, and two of one number 
   expect([signed.has(FEED, 1, 'a'), signed.has(FEED, 1, 'b'), signed.forked.size]).toEqual([true, false, 0])
   signed.add({ entry: entry(1), hash: 'b' })
   expect([...signed.forked]).toEqual([FEED])
+})
+
+describe('membership', () => {
+  const at = (seq: number, kind: string, body: object, more: Partial<Op> = {}): Op => ({
+    id: `${kind} ${seq}`,
+    kind,
+    version: 1,
+    body,
+    actor: 'node',
+    author: 'alice',
+    cluster: 'c',
+    depth: seq,
+    time: 0,
+    past: {},
+    dot: { feed: more.author === 'bob' ? OTHER : FEED, seq, index: 0 },
+    ...more,
+  })
+  const tables = (rows: Readonly<Record<string, object>>): Readable => ({
+    get: ((table: string, key: string) => rows[`${table} ${key}`]) as Readable['get'],
+  })
+  const eviction = at(9, 'node.evicted', { node: 'bob', frontier: { [OTHER]: 1 } })
+  const inside = at(1, 'user.created', {}, { author: 'bob' })
+  const outside = at(2, 'user.created', {}, { author: 'bob' })
+  const refused = (op: Op) => ({
+    [`ineffective authority/${op.id}`]: { outcome: 'refused', beatenBy: eviction.id },
+  })
+
+  test('an eviction takes back what lies outside its frontier, and nothing else', () => {
+    const ops = [inside, outside, eviction]
+    expect(misjudgedByEviction(ops, tables(refused(outside)))).toBeUndefined()
+    expect(misjudgedByEviction(ops, tables({}))).toContain('outside')
+    expect(misjudgedByEviction(ops, tables({ ...refused(inside), ...refused(outside) }))).toContain('within')
+  })
+
+  test('who was let in and approved by one alone is seen', () => {
+    const invite = at(1, 'invite.created', { invite: 'i', approval: true }, { actor: 'ann' })
+    const admission = at(2, 'node.admitted', { invite: 'i', node: 'bob' }, { actor: 'ann' })
+    const approval = (actor: string) => at(3, 'node.approved', { node: 'bob' }, { actor })
+    const member = tables({ 'nodes bob': { state: 'member' } })
+    expect(admittedAlone([invite, admission, approval('ben')], member)).toBeUndefined()
+    expect(admittedAlone([invite, admission, approval('ann')], member)).toContain('alone')
+    expect(admittedAlone([invite, admission, approval('ann')], tables({}))).toBeUndefined()
+  })
+
+  test('a recovery that another key signed is seen', () => {
+    const recovery = at(1, 'cluster.recovered', { signature: new Uint8Array(64) })
+    expect(unrecovered([recovery], tables({}), () => true)).toBeUndefined()
+    expect(unrecovered([recovery], tables({}), () => false)).toContain('another key')
+  })
 })

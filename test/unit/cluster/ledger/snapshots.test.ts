@@ -95,6 +95,31 @@ test('a snapshot whose rows are not those that were signed is refused, and the l
   expect(c.journal.lanes.blockAt(`${CATALOG}@${a.identity.id}`, 1)).toBeDefined()
 })
 
+test('nobody vouches for a snapshot whose bytes are not what its op says, though the hash is the true one', async () => {
+  const { plan, ships } = await armedFleet(2, { ...STILL, checkMs: 50 })
+  const [a, b] = ships as [ArmedShip, ArmedShip]
+  moor(a, b)
+  await write(a, 10, 'a')
+  await expect.poll(() => agree(a, b), within).toBe(true)
+  const { position, rows } = await a.journal.lanes.capture(CATALOG)
+  const block = ({ feed, seq }: { feed: string; seq: number }) =>
+    a.journal.lanes.blockAt(feed, seq) as Uint8Array
+  const bytes = await stow(a, writeSnapshot(plan.clusterId, position, block, tampered(rows)))
+  const body = { ...bytes, lane: CATALOG, authority: position.authority, stateHash: positionHash(position) }
+  const frontier = part(a.journal.frontier(), CATALOG)
+  const { ids } = await a.journal.commit(AUTHORITY, () => [
+    op('lane.snapshotted', { ...body, frontier }, 'node'),
+  ])
+  // Two true ones after it: by the time the second is vouched for, all there were have been looked at.
+  for (const round of ['one', 'two']) {
+    await write(a, 1, round)
+    await expect.poll(() => agree(a, b), within).toBe(true)
+    const id = await a.replication.snapshot(CATALOG)
+    await expect.poll(() => a.journal.tables.get('snapshots', id as string)?.signers.length, within).toBe(2)
+  }
+  expect(b.journal.tables.get('snapshots', ids[0] as string)?.signers).toEqual([a.identity.id])
+})
+
 /** One row says something else. */
 async function* tampered(rows: AsyncIterable<RawRow>): AsyncGenerator<RawRow> {
   let first = true
