@@ -13,7 +13,6 @@ import {
   decideStage,
   membersOf,
   type Occasion,
-  reachesAdministrators,
   type Stage,
   sparesLast,
   stageOf,
@@ -80,7 +79,7 @@ function settle(draft: Draft, op: HistoryOp, entities: readonly string[], known:
     const last = comesLast(draft, stage, op)
     enlist(draft, stage, entities[0] as string, op)
     if (!last) return restage(draft, stage, 'grown')
-    const refused = judge(standing(draft), op) ?? (stage === 'cluster' ? spared(draft, op) : null)
+    const refused = stage === 'cluster' ? lastOfCluster(draft, op) : judge(standing(draft), op)
     decide(draft, entities, op.id, refused)
     if (!refused) reviewUnlessSeen(draft, op, known)
     return
@@ -90,20 +89,25 @@ function settle(draft: Draft, op: HistoryOp, entities: readonly string[], known:
   for (const right of givenBy(op)) entitle(draft, right)
 }
 
-function spared(draft: Draft, op: HistoryOp): Refused | null {
-  if (!reachesAdministrators(draft, op)) return null
+/**
+ * Grants may wait to be decided again, and no review looks at this stage: what they rest on is followed to the
+ * revocations, which are decided as soon as they come.
+ */
+function lastOfCluster(draft: Draft, op: HistoryOp): Refused | null {
   const counting = membersOf(draft, 'cluster').flatMap((one) =>
     one.refused || one.id === op.id ? [] : [one.id],
   )
-  const refused = sparesLast(
-    working(draft, counting, () => undefined),
-    op,
+  const at = working(draft, counting, (one) =>
+    stageOf(one) === 'cluster' ? undefined : one.refused === null,
   )
-  if (refused) {
+  const refused = judge(at, op)
+  if (refused) return refused
+  const last = sparesLast(at, op)
+  if (last) {
     const row = stageRow(draft, 'cluster')
     draft.put('stages', 'cluster', { ...row, spared: row.spared + 1 })
   }
-  return refused
+  return last
 }
 
 /** A right that somebody has now been given: what took it before it was known belongs to its stage from here on. */
