@@ -11,6 +11,18 @@ const DEPENDENTS_PER_SLICE = 512
 /** Of what was written while a lane was read, as much may be left to be read with writers waiting. */
 const TAIL_ENTRIES_MAX = 1_000
 
+/** Some of those who rest on a right, read before the writer's turn: of that, reading would take the most. */
+interface Slice {
+  readonly right: string
+  readonly after: string
+  /** Which putting down of the right it is for, and which state of the store it is from. */
+  readonly renewal: number | undefined
+  readonly opened: number
+  readonly dependents: readonly Dependent[]
+  /** Behind which the next one begins; undefined where there is none. */
+  readonly next: string | undefined
+}
+
 /** The writer of the tables, as far as a review needs it. */
 export interface Writer {
   readonly tables: TableStore
@@ -29,6 +41,11 @@ export class Reviews {
   readonly #waiting = new Set<string>()
   /** Put down again since the review of it began. */
   readonly #renewed = new Set<string>()
+  /** Numbers each time a right was put down from the start. */
+  readonly #renewals = new Map<string, number>()
+  #lastRenewal = 0
+  /** What follows the slice that is being decided. */
+  #ahead: Promise<Slice | undefined> | undefined
   /** Counts how often the store was read anew. */
   #opened = 0
   #running: Promise<void> | undefined
@@ -52,7 +69,11 @@ export class Reviews {
     if (waits) {
       this.#waiting.add(key)
       this.#renewed.add(key)
-    } else this.#waiting.delete(key)
+      if (this.#afterOf(key) === '') this.#renewals.set(key, ++this.#lastRenewal)
+    } else {
+      this.#waiting.delete(key)
+      this.#renewals.delete(key)
+    }
     this.#wake()
   }
 
@@ -73,6 +94,7 @@ export class Reviews {
   async close(): Promise<void> {
     this.#stopped = true
     await this.#running?.catch(() => {})
+    await this.#ahead
   }
 
   #wake(): void {
@@ -99,24 +121,51 @@ export class Reviews {
     }
   }
 
-  #right(key: string): Promise<void> {
-    return this.#writer.turn(async (draft) => {
-      const after = this.#writer.tables.get('reviews', key)?.after
-      const dependents: Dependent[] = []
-      const prefix = `${key}\u0000`
-      const from = after ? { after } : {}
-      const options = { prefix, limit: DEPENDENTS_PER_SLICE, ...from }
-      let last = ''
-      for await (const { key: at, row } of this.#writer.tables.list('dependents', options)) {
-        dependents.push({ id: at.slice(at.lastIndexOf('\u0000') + 1), entities: row.entities })
-        last = at
-      }
-      draft.delete('reviews', key)
+  #afterOf(right: string): string {
+    return this.#writer.tables.get('reviews', right)?.after ?? ''
+  }
+
+  /**
+   * Who comes to rest on the right after a slice was read was decided by what counts by then; what counts changes
+   * together with a renewal, and all of it is read again.
+   */
+  async #right(right: string): Promise<void> {
+    const after = this.#afterOf(right)
+    const ahead = await this.#ahead
+    const isNext = ahead?.right === right && ahead.after === after && this.#isFresh(ahead)
+    const slice = isNext ? ahead : await this.#slice(right, after)
+    const { dependents, next } = slice
+    // Read while this one is written. Where that fails it is tried again in its own time, and said then.
+    this.#ahead = next === undefined ? undefined : this.#slice(right, next).catch(() => undefined)
+    await this.#turn(slice.opened, async (draft) => {
+      if (!this.#isFresh(slice)) return draft
+      draft.delete('reviews', right)
       reviewDependents(draft, dependents)
-      const again = draft.has('reviews', key)
-      if (!again && dependents.length === DEPENDENTS_PER_SLICE) draft.put('reviews', key, { after: last })
+      if (!draft.has('reviews', right) && next !== undefined) draft.put('reviews', right, { after: next })
       return draft
     })
+  }
+
+  #isFresh({ right, renewal, opened }: Slice): boolean {
+    return renewal === this.#renewals.get(right) && opened === this.#opened
+  }
+
+  async #slice(right: string, after: string): Promise<Slice> {
+    const [renewal, opened] = [this.#renewals.get(right), this.#opened]
+    const rows: { key: string; dependent: Dependent }[] = []
+    const from = after === '' ? {} : { after }
+    const options = { prefix: `${right}\u0000`, limit: DEPENDENTS_PER_SLICE, ...from }
+    for await (const { key, row } of this.#writer.tables.list('dependents', options)) {
+      const id = key.slice(key.lastIndexOf('\u0000') + 1)
+      rows.push({ key, dependent: { id, entities: row.entities } })
+    }
+    // What is about one entity is decided at once, or its rows would be made anew for every part.
+    const last = rows.at(-1)?.dependent.entities[0]
+    const isCut = rows.length === DEPENDENTS_PER_SLICE
+    const whole = rows.findLastIndex(({ dependent }) => dependent.entities[0] !== last) + 1
+    const kept = isCut && whole > 0 ? rows.slice(0, whole) : rows
+    const next = isCut ? kept.at(-1)?.key : undefined
+    return { right, after, renewal, opened, dependents: kept.map(({ dependent }) => dependent), next }
   }
 
   /** A turn of the writer, unless the store is another than when this began. */

@@ -2,10 +2,11 @@ import { hash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { decode } from './cbor-decode.ts'
 import { encode } from './cbor-encode.ts'
+import { encodeHistory } from './history-bytes.ts'
 import type { ListOptions, TableChange, Tables } from './journal.ts'
 import type { KeyValue, Write } from './key-value.ts'
 import type { LaneFamily } from './op.ts'
-import type { Rows, TableName } from './rows.ts'
+import type { HistoryOp, Rows, TableName } from './rows.ts'
 
 /** Rows kept decoded; at about 1 KiB each this bounds the cache to some 50 MB. */
 const CACHED_ROWS_MAX = 50_000
@@ -58,6 +59,10 @@ interface Cached {
 /** Where a table's row stands in the store. */
 export function levelKey(table: TableName, key: string): string {
   return `t/${table}/${key}`
+}
+
+function bytesOf(table: TableName, row: AnyRow): Uint8Array {
+  return table === 'history' ? encodeHistory(row as readonly HistoryOp[]) : encode(row)
 }
 
 export function rowHash(table: TableName, key: string, bytes: Uint8Array): bigint {
@@ -145,7 +150,7 @@ export class TableStore implements Tables {
     for (const [at, { table, key, row }] of draft.changes) {
       const family = familyOfRow(table, key)
       const before = family ? this.#hashAt(at, table, key) : undefined
-      const bytes = row === undefined ? undefined : encode(row)
+      const bytes = row === undefined ? undefined : bytesOf(table, row)
       const after = family && bytes ? rowHash(table, key, bytes) : undefined
       if (family && before === after) continue
       if (family && before !== undefined) add(family, -before)

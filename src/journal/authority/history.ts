@@ -1,3 +1,4 @@
+import { withVerdict } from '../history-bytes.ts'
 import { byDepthThenId } from '../op.ts'
 import type { HistoryOp, IneffectiveRow, Refused } from '../rows.ts'
 import type { Draft } from '../table-store.ts'
@@ -47,7 +48,7 @@ export function decideAll(
   const history = historyOf(draft, entity).map((op) => {
     const refused = verdicts.get(op.id)
     if (refused === undefined || sameRefusal(op.refused, refused)) return op
-    const decided = { ...op, refused }
+    const decided = withVerdict(op, refused)
     news.push(decided)
     return decided
   })
@@ -71,6 +72,10 @@ export function note(
     return
   }
   const { kind, actor, author, time } = op
+  const before = draft.get('ineffective', key)
+  // Every op of an entity is noted again whenever one of them is.
+  if (before && before.outcome === what.outcome && before.entity === what.entity && sameRefusal(before, what))
+    return
   draft.put('ineffective', key, { kind, actor, author, time, ...what })
 }
 

@@ -33,7 +33,9 @@ export function refold(draft: Draft, entity: string, lists: (op: HistoryOp) => b
   if (!fold) return
   const history = historyOf(draft, entity)
   // Names are listed as the claims say; whoever lost one is told of it there, in the fold.
-  for (const op of history) if (lists(op) && !isClaimant(op)) list(draft, entity, op, undefined)
+  for (const op of history) {
+    if (op.refused === null && lists(op) && !isClaimant(op)) list(draft, entity, op, undefined)
+  }
   const counting = history.filter(({ refused }) => refused === null)
   const lost = fold(draft, id, counting)
   for (const op of history) {
@@ -42,8 +44,8 @@ export function refold(draft: Draft, entity: string, lists: (op: HistoryOp) => b
   }
 }
 
-function isClaimant({ kind, refused }: HistoryOp): boolean {
-  return refused === null && (kind === 'user.created' || kind === 'project.created')
+function isClaimant({ kind }: HistoryOp): boolean {
+  return kind === 'user.created' || kind === 'project.created'
 }
 
 function list(draft: Draft, entity: string, op: HistoryOp, lost: Lost | undefined): void {
