@@ -314,17 +314,22 @@ export class Simulation {
    * of the node that most call a member, for any may have been put out that went back to an old disk.
    */
   #members(): SimNode[] {
-    const honest = this.#nodes.filter((node) => !node.gone && !node.hostile && !this.#isStranded(node))
-    const calls = (one: SimNode, { id }: SimNode) => one.journal?.tables.get('nodes', id)?.state === 'member'
-    const votes = (node: SimNode) => honest.filter((one) => calls(one, node)).length
+    const honest = this.#nodes.filter(({ gone, hostile }) => !gone && !hostile)
+    const calls = (one: SimNode, { id }: Pick<SimNode, 'id'>) =>
+      one.journal?.tables.get('nodes', id)?.state === 'member'
+    // Who came back with nothing is called a member by others, and knows of none.
+    const votes = (node: SimNode) => (calls(node, node) ? honest.filter((one) => calls(one, node)).length : 0)
     const [pivot] = [...honest].sort((a, b) => votes(b) - votes(a))
-    return pivot ? honest.filter((node) => node === pivot || calls(pivot, node)) : []
-  }
-
-  /** It has never read of its own admission, and whom it was told of is gone. */
-  #isStranded({ id, seeds, journal }: SimNode): boolean {
-    if (seeds.length === 0 || journal?.tables.get('nodes', id)) return false
-    return seeds.every((seed) => this.#nodes.some((one) => one.id === seed.id && (one.gone || one.hostile)))
+    if (!pivot) return []
+    // Set back to when it had just been let in, by members that are none any more: only a new invite brings it back.
+    const found = new Set(honest.filter((node) => calls(node, node)))
+    const finds = (node: SimNode) =>
+      node.seeds.some(({ id }) => calls(pivot, { id }) && [...found].some((one) => one.id === id))
+    for (let before = -1; before < found.size; ) {
+      before = found.size
+      for (const node of honest) if (finds(node)) found.add(node)
+    }
+    return honest.filter((node) => node === pivot || (calls(pivot, node) && found.has(node)))
   }
 
   /** A node tells of itself when it starts, and again when that has changed. */
