@@ -117,7 +117,7 @@ export const PLANTED: readonly PlantedBug[] = [
   ]),
   bug('what is parked has no bound', [
     'cluster/ledger/parking.ts',
-    '    if (this.#blocks.size >= PARKED_BLOCKS_MAX || this.#bytes + block.bytes.length > PARKED_BYTES_MAX) return\n',
+    "    if (this.#blocks.size >= PARKED_BLOCKS_MAX || this.#bytes + block.bytes.length > PARKED_BYTES_MAX)\n      return 'full'\n",
     '',
   ]),
   bug('gossip alone is to bring everything', [
