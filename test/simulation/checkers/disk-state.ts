@@ -46,7 +46,7 @@ export interface Logs {
   readonly rows: SortedRows
   readonly frontier: Readonly<Record<FeedId, number>>
   /** The first entry of a feed that has to be there; 1 where nothing has been pruned. */
-  floor(feed: FeedId): number
+  readonly floor: (feed: FeedId) => number
 }
 
 /** Each feed's blocks are all there, each signed by its author and linked to the one before. */
