@@ -1,6 +1,6 @@
 import { decode, encode } from 'cborg'
 import type { KeyValue, Write } from '../../src/journal/key-value.ts'
-import { type FeedId, parseFeedId } from '../../src/journal/op.ts'
+import { type FeedId, type Lane, parseFeedId } from '../../src/journal/op.ts'
 import type { NodeId } from '../network/network.ts'
 import { FORKS, forkKey } from './layout.ts'
 import type { Floors } from './snapshots/floors.ts'
@@ -50,6 +50,11 @@ export class Forks {
     const fork = this.#forks.get(feed)
     if (!fork) return Number.POSITIVE_INFINITY
     return Math.max(fork.seq, (this.#floors.of(parseFeedId(feed).lane)?.frontier[feed] ?? 0) + 1)
+  }
+
+  /** Whether any feed of the lane is forked. */
+  anyIn(lane: Lane): boolean {
+    return [...this.#forks.keys()].some((feed) => parseFeedId(feed).lane === lane)
   }
 
   /** Whether any of the node's feeds is forked. */

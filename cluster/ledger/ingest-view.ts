@@ -2,6 +2,7 @@ import type { Tables } from '../../src/journal/journal.ts'
 import type { FeedId, Lane } from '../../src/journal/op.ts'
 import type { Sequencer } from '../../src/journal/sequencer.ts'
 import type { Block } from './block-format.ts'
+import { isDisowned } from './disowned.ts'
 import type { Forks } from './forks.ts'
 import type { FeedPoint, View } from './judge.ts'
 import type { Floors } from './snapshots/floors.ts'
@@ -61,6 +62,10 @@ export class IngestView implements View {
 
   isForked(feed: FeedId): boolean {
     return this.#forks.has(feed)
+  }
+
+  isDisowned(feed: FeedId): boolean {
+    return isDisowned(feed, this.#forks, this.#tables)
   }
 
   /** Lays a block over, as if it had been applied. */

@@ -27,6 +27,8 @@ export interface View {
   isAdmitted(author: string): boolean
   /** The feed goes no further here. */
   isForked(feed: FeedId): boolean
+  /** What admitted the feed's author was taken back: of what others have seen of it nothing is ever here. */
+  isDisowned(feed: FeedId): boolean
   /** The first number of it that counts nowhere; infinite while there is none. */
   forkedAt(feed: FeedId): number
   /** A month of trail that is kept no longer. */
@@ -47,6 +49,8 @@ export type Verdict =
 
 /** How far beyond what is held of a forked feed others' entries may claim to have seen of it. */
 const FORKED_AHEAD_MAX = 10_000
+/** The same of a feed that was dropped whole. */
+const DISOWNED_AHEAD_MAX = 10_000_000
 
 const refused = (code: Refusal): Verdict => ({ is: 'refused', code })
 
@@ -91,8 +95,9 @@ function judgeContext(entry: Entry, feed: FeedId, before: FeedPoint, view: View)
     if (seq < (before.seen[other] ?? 0)) return refused('CONTEXT_INVALID')
     if (other === feed) continue
     const known = view.feed(other).seq
-    if (view.isForked(other)) {
-      if (seq > known + FORKED_AHEAD_MAX) return refused('CONTEXT_INVALID')
+    const isForked = view.isForked(other)
+    if (isForked || view.isDisowned(other)) {
+      if (seq > known + (isForked ? FORKED_AHEAD_MAX : DISOWNED_AHEAD_MAX)) return refused('CONTEXT_INVALID')
       blind = true
     } else if (seq > known) return { is: 'early' }
     else if (seq < view.floor(other)) pruned = Math.max(pruned, view.at(other, view.floor(other))?.depth ?? 0)

@@ -12,11 +12,13 @@ import type { Fork, Forks } from './forks.ts'
 import { blockKey, encodeHeads, headKey, indexKey } from './layout.ts'
 import { RETRACTED, Retelling, type RetellingParts } from './retelling.ts'
 
-export interface QuarantineParts extends Omit<RetellingParts, 'entryOf' | 'excused'> {
+export interface QuarantineParts extends Omit<RetellingParts, 'entryOf'> {
   readonly format: BlockFormat
   readonly sequencer: Sequencer
   readonly tables: Pick<Tables, 'get'>
   readonly forks: Forks
+  /** Resolves once all that was judged before this moment is applied or dropped. */
+  readonly idle: () => Promise<void>
   /** The logs and tables have been changed behind everybody's back. */
   readonly onStraightened: (changes: readonly TableChange[]) => void
 }
@@ -79,13 +81,15 @@ export class Quarantine {
    * RETELLING_OVERTAKEN where more of them were let go meanwhile: it can be tried again
    */
   async straighten(): Promise<void> {
+    const { store, sequencer, format, idle, onStraightened } = this.#parts
+    // What was found fit before the proof came may be about to be applied.
+    await idle()
+    await sequencer.freeze(() => {})
     const astray = this.astray()
     if (astray.length === 0) return
-    const { store, sequencer, format, forks, onStraightened } = this.#parts
     const retelling = new Retelling({
       ...this.#parts,
       entryOf: (block) => format.entryOf(block),
-      excused: (feed) => forks.has(feed),
     })
     let told: readonly TableChange[] = []
     try {
@@ -99,7 +103,8 @@ export class Quarantine {
             astray,
           })
         const { writes, changes } = await retelling.difference()
-        await store.write([...writes, ...this.#retractions(), ...this.#cuts()])
+        const from = this.#cutsFrom(retelling.disowned)
+        await store.write([...writes, ...this.#retractions(from), ...this.#cuts(from)])
         told = changes
       })
     } finally {
@@ -123,13 +128,13 @@ export class Quarantine {
   }
 
   /** Of what is cut off, what counted so far, for people to see: nobody else may have held it. */
-  #retractions(): Write[] {
-    const { feeds, sequencer, forks, format, tables } = this.#parts
+  #retractions(cuts: ReadonlyMap<FeedId, number>): Write[] {
+    const { feeds, sequencer, format, tables } = this.#parts
     const frontier = sequencer.frontier()
-    return this.forks().flatMap(({ feed }) => {
+    return [...cuts].flatMap(([feed, from]) => {
       const writes: Write[] = []
       const family = familyOf(parseFeedId(feed).lane)
-      for (let seq = forks.at(feed); seq <= (frontier[feed] ?? 0); seq++) {
+      for (let seq = from; seq <= (frontier[feed] ?? 0); seq++) {
         const block = feeds.checked(feed, seq)
         if (!block) continue
         for (const one of opsOf(format.entryOf(block.bytes), {})) {
@@ -153,12 +158,19 @@ export class Quarantine {
     return Object.fromEntries(cut.filter(([, seq]) => seq > 0))
   }
 
-  /** The blocks behind forks go from the logs. */
-  #cuts(): Write[] {
-    const { feeds, sequencer, forks, format } = this.#parts
+  /** The first number of each feed that goes: behind a fork, or of whoever was admitted behind one. */
+  #cutsFrom(disowned: ReadonlyMap<FeedId, number>): Map<FeedId, number> {
+    const { forks } = this.#parts
+    const cuts = new Map(this.forks().map(({ feed }) => [feed, forks.at(feed)]))
+    for (const [feed, seq] of disowned) cuts.set(feed, Math.min(seq, cuts.get(feed) ?? seq))
+    return cuts
+  }
+
+  /** The blocks that go from the logs. */
+  #cuts(cuts: ReadonlyMap<FeedId, number>): Write[] {
+    const { feeds, sequencer, format } = this.#parts
     const frontier = sequencer.frontier()
-    return this.forks().flatMap(({ feed }) => {
-      const from = forks.at(feed)
+    return [...cuts].flatMap(([feed, from]) => {
       const writes: Write[] = []
       for (let seq = from; seq <= (frontier[feed] ?? 0); seq++) {
         const hash = feeds.at(feed, seq)?.hash

@@ -20,15 +20,19 @@ import type { Logger } from '../../src/runtime/logger.ts'
 import { TRAIL_MONTHS_DEFAULT } from '../limits.ts'
 import type { NodeId } from '../network/network.ts'
 import type { BlockFormat } from './block-format.ts'
-import { Damage, type DamageStatus } from './damage.ts'
-import { type Fork, Forks } from './forks.ts'
+import { Damage } from './damage.ts'
+import { isDisowned } from './disowned.ts'
+import { Forks } from './forks.ts'
 import { Ingest, type Taken } from './ingest.ts'
-import { type Head, type Heads, type Position, positionOf, rangesWanted } from './position.ts'
+import type { LedgerStatus } from './ledger-status.ts'
+import { type Heads, type Position, rangesWanted } from './position.ts'
 import { Quarantine } from './quarantine.ts'
+import { whyReadOnly } from './read-only.ts'
 import { Floors } from './snapshots/floors.ts'
 import { LaneInstaller } from './snapshots/lane-installer.ts'
-import { LaneKeeper, type LaneStatus } from './snapshots/lane-keeper.ts'
+import { LaneKeeper } from './snapshots/lane-keeper.ts'
 import { type Inspection, type Look, Soundness } from './soundness.ts'
+import { Standing } from './standing.ts'
 import { StoredArchive } from './stored-archive.ts'
 import { type FeedRange, StoredFeeds } from './stored-feeds.ts'
 import { TableMend } from './table-mend.ts'
@@ -48,24 +52,6 @@ export interface ReplicatedJournalParts {
   readonly trailMonths?: number
   /** Rows kept decoded in memory, where the default is too many. */
   readonly cachedRows?: number
-}
-
-/** What an operator may want to know of the ledger beside the tables. */
-export interface LedgerStatus {
-  readonly feeds: number
-  readonly entries: number
-  /** False once this node's own feed turned out to be forked: it must be set up anew, as another node. */
-  readonly writable: boolean
-  readonly forks: readonly Omit<Fork, 'heldBlock' | 'rivalBlock'>[]
-  /** How often each reason made an entry be refused, since the start. */
-  readonly refused: Readonly<Record<string, number>>
-  readonly parked: { readonly blocks: number; readonly bytes: number }
-  /** Since the start: entries that came before what they depend on, and ops of kinds this version does not know. */
-  readonly waited: number
-  readonly unknownOps: number
-  /** Entries the disk has changed. */
-  readonly damaged: DamageStatus
-  readonly lanes: readonly LaneStatus[]
 }
 
 /**
@@ -92,12 +78,7 @@ export class ReplicatedJournal implements Journal {
   #gate: (() => Promise<void> | undefined) | undefined
   readonly #retoldListeners = new Set<(changes: readonly TableChange[]) => void>()
   readonly #ownListeners = new Set<(block: Uint8Array) => void>()
-  #position: Position | undefined
-  /** The damage it was worked out with. */
-  #marked = ''
-  readonly #heads = new Map<FeedId, Head>()
-  /** Feeds whose head has moved since it was last looked at. */
-  readonly #moved = new Set<FeedId>()
+  readonly #standing: Standing
 
   constructor({
     store,
@@ -137,7 +118,7 @@ export class ReplicatedJournal implements Journal {
       archive,
       life,
       ...(cachedRows !== undefined && { cachedRows }),
-      excused: (feed) => this.#forks.has(feed),
+      excused: (feed) => this.#forks.has(feed) || isDisowned(feed, this.#forks, this.tables),
     })
     this.#soundness = new Soundness({
       store,
@@ -167,7 +148,7 @@ export class ReplicatedJournal implements Journal {
       trailMonths,
       idle: () => this.#ingest.idle(),
       take: (blocks) => this.take(blocks, this.node),
-      onMoved: (lane) => this.#look(lane),
+      onMoved: (lane) => this.#standing.forget(lane),
     })
     this.#ingest = new Ingest({
       format,
@@ -193,6 +174,7 @@ export class ReplicatedJournal implements Journal {
       tables: this.tables,
       forks: this.#forks,
       floors: this.#floors,
+      idle: () => this.#ingest.idle(),
       onStraightened: (changes) => this.#straightened(changes),
     })
     this.#tableMend = new TableMend({
@@ -209,10 +191,13 @@ export class ReplicatedJournal implements Journal {
       sequencer: this.#sequencer,
       onMended: (changes) => this.#straightened(changes),
     })
-    this.#sequencer.onApplied(({ entries }) => {
-      this.#position = undefined
-      for (const entry of entries) this.#moved.add(feedOf(entry))
+    this.#standing = new Standing({
+      sequencer: this.#sequencer,
+      feeds: this.#feeds,
+      damage: this.#damage,
+      isDropped: (lane) => this.lanes.isDropped(lane),
     })
+    this.#sequencer.onApplied(({ entries }) => this.#standing.moved(entries.map(feedOf)))
   }
 
   /** @throws Fault LEDGER_DAMAGED when records and logs in the store do not belong together */
@@ -226,7 +211,7 @@ export class ReplicatedJournal implements Journal {
     await this.#sequencer.open()
     await this.#forks.open()
     await this.#soundness.checkEnds()
-    for (const feed of Object.keys(this.frontier())) this.#moved.add(feed)
+    this.#standing.forget()
     await this.lanes.takeAside()
   }
 
@@ -273,14 +258,10 @@ export class ReplicatedJournal implements Journal {
     const { closed } = this.#installer
     const held = this.#gate?.()
     if (held) await held
-    if (this.#forks.hasOf(this.node)) {
-      throw new Fault(
-        'JOURNAL_READ_ONLY',
-        'two histories exist under this node’s name (was it restored from a backup?): let it join anew',
-      )
-    }
     for (let opened = closed.reopening(lane); opened; opened = closed.reopening(lane)) await opened
     return this.#sequencer.commit(lane, (tables) => {
+      const why = whyReadOnly(this.node, this.#forks, this.tables)
+      if (why !== undefined) throw new Fault('JOURNAL_READ_ONLY', why)
       const feed = feedId(lane, this.node, this.life)
       if (this.#damage.isWaiting(feed, this.#sequencer.feed(feed).seq)) {
         throw new Fault(
@@ -332,17 +313,7 @@ export class ReplicatedJournal implements Journal {
 
   /** Heads and state hash of one moment. */
   position(): Position {
-    if (this.#position && this.#marked === this.#damage.mark) return this.#position
-    this.#marked = this.#damage.mark
-    for (const feed of this.#moved) {
-      const { seq } = this.#sequencer.feed(feed)
-      const hash = this.#feeds.at(feed, seq)?.hash ?? this.#feeds.headHash(feed)
-      if (hash !== undefined) this.#heads.set(feed, { seq, hash })
-    }
-    this.#moved.clear()
-    const heads = [...this.#heads].filter(([feed]) => !this.lanes.isDropped(parseFeedId(feed).lane))
-    this.#position = positionOf(new Map(heads), this.stateHash(), this.#damage.mark)
-    return this.#position
+    return this.#standing.position
   }
 
   /** What the author of the feed's newest entry had seen. */
@@ -360,18 +331,8 @@ export class ReplicatedJournal implements Journal {
     return this.#forks.at(feed)
   }
 
-  /** The lane's heads are to be looked up anew. */
-  #look(lane: Lane): void {
-    this.#position = undefined
-    const isOf = (feed: FeedId) => parseFeedId(feed).lane === lane
-    for (const feed of [...this.#heads.keys()].filter(isOf)) this.#heads.delete(feed)
-    for (const feed of Object.keys(this.frontier()).filter(isOf)) this.#moved.add(feed)
-  }
-
   #straightened(changes: readonly TableChange[]): void {
-    this.#position = undefined
-    for (const feed of this.#heads.keys()) if (this.#forks.has(feed)) this.#heads.delete(feed)
-    for (const feed of Object.keys(this.frontier())) this.#moved.add(feed)
+    this.#standing.forget()
     for (const listener of this.#retoldListeners) listener(changes)
   }
 
@@ -414,7 +375,7 @@ export class ReplicatedJournal implements Journal {
     return {
       feeds: seqs.length,
       entries: seqs.reduce((sum, seq) => sum + seq, 0),
-      writable: !this.#forks.hasOf(this.node),
+      writable: whyReadOnly(this.node, this.#forks, this.tables) === undefined,
       forks: this.#forks.list().map(({ feed, seq, held, rival }) => ({ feed, seq, held, rival })),
       refused: this.#ingest.refusals,
       parked: this.#ingest.parked,

@@ -5,23 +5,28 @@ import type { TableChange } from '../../src/journal/journal.ts'
 import type { KeyRange, KeyValue, Write } from '../../src/journal/key-value.ts'
 import { putRow, RowsSum } from '../../src/journal/lane-rows.ts'
 import {
+  AUTHORITY,
   type Entry,
   type FeedId,
   type Frontier,
   familyOf,
+  feedOf,
   type Lane,
   type LaneFamily,
+  parseFeedId,
 } from '../../src/journal/op.ts'
 import type { Rows, TableName } from '../../src/journal/rows.ts'
 import { Sequencer } from '../../src/journal/sequencer.ts'
 import { hashWrite } from '../../src/journal/table-store.ts'
 import type { Clock } from '../../src/runtime/clock.ts'
 import { INGEST_BATCH_BLOCKS_MAX, INSTALL_BATCH_BYTES } from '../limits.ts'
+import { isDisowned } from './disowned.ts'
+import type { Forks } from './forks.ts'
 import type { Floor, Floors } from './snapshots/floors.ts'
 import { BatchedWrites, deleteRange } from './snapshots/slices.ts'
 import type { SnapshotBase } from './snapshots/snapshot-base.ts'
 import type { StoredArchive } from './stored-archive.ts'
-import type { StoredFeeds } from './stored-feeds.ts'
+import type { FeedRange, StoredFeeds } from './stored-feeds.ts'
 
 /** Where the tables are told anew, beside those in use. */
 const SHADOW = 'retold/'
@@ -39,13 +44,13 @@ export interface RetellingParts {
   readonly node: string
   readonly cluster: string
   readonly clock: Clock
-  readonly excused: (feed: FeedId) => boolean
+  readonly forks: Pick<Forks, 'has' | 'anyIn'>
 }
 
 /**
  * The tables as the entries up to a frontier make them, told in rows of their own while the others stay in use:
- * from the first entry on, or, where a lane's older entries were let go, from the snapshot that stands for them. Taking an entry back out of the tables is not possible otherwise: others have decided
- * on what it said.
+ * from the first entry on, or, where a lane's older entries were let go, from the snapshot that stands for them.
+ * Taking an entry back out of the tables is not possible otherwise: others have decided on what it said.
  */
 export class Retelling {
   readonly #parts: RetellingParts
@@ -53,10 +58,12 @@ export class Retelling {
   /** Where lanes' logs began when this did. */
   readonly #floors: ReadonlyMap<Lane, Floor>
   readonly #sequencer: Sequencer
+  readonly #disowned = new Map<FeedId, number>()
 
   constructor(parts: RetellingParts) {
     this.#parts = parts
-    const { node, cluster, clock, archive, excused } = parts
+    const { node, cluster, clock, archive, forks } = parts
+    const excused = (feed: FeedId) => forks.has(feed) || this.#isDisowned(feed)
     const log = {
       append: () => Promise.reject(new Fault('LOG_BROKEN', 'nothing is written while the past is told anew')),
     }
@@ -107,13 +114,30 @@ export class Retelling {
     }
   }
 
-  /** Applies what is not applied yet. */
+  /** Applies what is not applied yet: who is a member first, for nothing of anybody else may be told. */
   async tell(to: Frontier): Promise<void> {
-    const { feeds, entryOf } = this.#parts
     const told = this.#sequencer.frontier()
     const ranges = Object.entries(to)
       .filter(([feed, seq]) => seq > (told[feed] ?? 0))
       .map(([feed, seq]) => ({ feed, from: (told[feed] ?? 0) + 1, to: seq }))
+    const isAuthority = ({ feed }: FeedRange) => parseFeedId(feed).lane === AUTHORITY
+    await this.#apply(ranges.filter(isAuthority))
+    await this.#apply(ranges.filter((range) => !isAuthority(range)))
+    // Reading ends where the disk has damaged an entry: with less than all, numbers would be given away twice.
+    const now = this.#sequencer.frontier()
+    for (const { feed, to: seq } of ranges)
+      if ((now[feed] ?? 0) < seq && !this.#disowned.has(feed))
+        throw new Fault('RETELLING_STUCK', 'the log does not hold all that is to be told', { feed, seq })
+    await this.#sequencer.settled()
+  }
+
+  /** Feeds of authors whose admission is not told any more, each with the first number that was left out. */
+  get disowned(): ReadonlyMap<FeedId, number> {
+    return this.#disowned
+  }
+
+  async #apply(ranges: readonly FeedRange[]): Promise<void> {
+    const { feeds, entryOf } = this.#parts
     let batch: Entry[] = []
     const flush = async () => {
       const entries = batch.map((entry) => ({ entry, writes: [] }))
@@ -123,16 +147,22 @@ export class Retelling {
         throw new Fault('RETELLING_STUCK', 'the log does not hold all that its entries rest on')
     }
     for await (const { bytes } of feeds.inCausalOrder(ranges)) {
-      batch.push(entryOf(bytes))
+      const entry = entryOf(bytes)
+      const feed = feedOf(entry)
+      // What admits the author may be in the batch.
+      if (batch.length > 0 && this.#isDisowned(feed)) await flush()
+      if (this.#disowned.has(feed) || this.#isDisowned(feed)) {
+        if (!this.#disowned.has(feed)) this.#disowned.set(feed, entry.seq)
+        continue
+      }
+      batch.push(entry)
       if (batch.length >= INGEST_BATCH_BLOCKS_MAX) await flush()
     }
     if (batch.length > 0) await flush()
-    // Reading ends where the disk has damaged an entry: with less than all, numbers would be given away twice.
-    const now = this.#sequencer.frontier()
-    for (const { feed, to: seq } of ranges)
-      if ((now[feed] ?? 0) < seq)
-        throw new Fault('RETELLING_STUCK', 'the log does not hold all that is to be told', { feed, seq })
-    await this.#sequencer.settled()
+  }
+
+  #isDisowned(feed: FeedId): boolean {
+    return isDisowned(feed, this.#parts.forks, this.#sequencer.tables)
   }
 
   /** Whether lanes' logs still begin where they did: what this read would not be whole otherwise. */

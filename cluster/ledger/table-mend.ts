@@ -6,7 +6,7 @@ import type { Damage } from './damage.ts'
 import type { Forks } from './forks.ts'
 import { Retelling, type RetellingParts } from './retelling.ts'
 
-export interface TableMendParts extends Omit<RetellingParts, 'entryOf' | 'excused'> {
+export interface TableMendParts extends Omit<RetellingParts, 'entryOf'> {
   readonly format: BlockFormat
   readonly sequencer: Sequencer
   readonly forks: Forks
@@ -29,11 +29,10 @@ export class TableMend {
    * @throws Fault RETELLING_STUCK while a log has damaged entries itself, SNAPSHOT_UNREACHABLE, RETELLING_OVERTAKEN
    */
   async mend(): Promise<number> {
-    const { store, sequencer, format, forks, onMended } = this.#parts
+    const { store, sequencer, format, onMended } = this.#parts
     const retelling = new Retelling({
       ...this.#parts,
       entryOf: (block) => format.entryOf(block),
-      excused: (feed) => forks.has(feed),
     })
     let mended: readonly TableChange[] = []
     try {

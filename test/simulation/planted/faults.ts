@@ -111,9 +111,9 @@ export const PLANTED: readonly PlantedBug[] = [
     "return { is: held === '' ? 'early' : 'known' }",
   ]),
   bug('a node writes on in a feed that is forked', [
-    'cluster/ledger/replicated-journal.ts',
-    '    if (this.#forks.hasOf(this.node)) {\n      throw new Fault(',
-    '    if (this.#forks.hasOf(this.node) && lane.length === 0) {\n      throw new Fault(',
+    'cluster/ledger/read-only.ts',
+    'if (forks.hasOf(node))',
+    'if (forks.hasOf(node) && node.length === 0)',
   ]),
   bug('what is parked has no bound', [
     'cluster/ledger/parking.ts',

@@ -18,6 +18,7 @@ const view: View = {
   at: (feed, seq) => ({ depth: feed === FOUNDER && seq === 2 ? 18 : 1, hash: 'h' }),
   isAdmitted: () => true,
   isForked: (feed) => feed === FORKED,
+  isDisowned: () => false,
   forkedAt: (feed) => (feed === FORKED ? 2 : Number.POSITIVE_INFINITY),
   isExpired: () => false,
   floor: () => 1,
