@@ -36,17 +36,18 @@ const within = { timeout: 30_000, interval: 20 }
 /** A ship whose journal reads from its own hold what a snapshot stands for. */
 async function laden(plan: Plan, member: Parameters<typeof openSite>[1], founder?: Site): Promise<ArmedShip> {
   const hold = await temporary()
-  const { blobs, close } = await openDisk(hold)
-  onTestFinished(close)
+  const disk = await openDisk(hold)
+  onTestFinished(() => disk.close())
+  const { blobs } = disk
   const site = founder ? await openSite(plan, { ...member, blobs }) : await founding(plan, blobs)
   if (founder) await site.journal.take(await everything(founder), founder.identity.id)
   return arm(plan, site, VOUCHING, hold)
 }
 
 async function founding(plan: Plan, blobs: ArmedShip['blobs']): Promise<Site> {
-  const { directory, close } = await foundSite(plan)
-  await close()
-  return openSite(plan, { identity: plan.founder, directory, blobs })
+  const site = await foundSite(plan)
+  await site.close()
+  return openSite(plan, { identity: plan.founder, directory: site.directory, blobs })
 }
 
 async function guard(ship: ArmedShip): Promise<ForkWarden> {
