@@ -1,6 +1,4 @@
-import type { Block } from '../../cluster/ledger/block-format.ts'
-import { blockKey, decodeBlock, installingKey } from '../../cluster/ledger/layout.ts'
-import type { ReplicatedJournal } from '../../cluster/ledger/replicated-journal.ts'
+import { installingKey } from '../../cluster/ledger/layout.ts'
 import {
   AUTHORITY,
   CATALOG,
@@ -13,30 +11,18 @@ import {
   opId,
   parseFeedId,
 } from '../../src/journal/op.ts'
+import { type Book, emptyBook, held } from './book.ts'
 import { type Acknowledged, lostAcknowledged } from './checkers/acknowledged.ts'
-import { disagreement, notConverged, type Standing } from './checkers/agreement.ts'
-import { administrators, brokenChain, stateHashOf } from './checkers/disk-state.ts'
-import { admittedAlone, misjudgedByEviction, unrecovered } from './checkers/membership.ts'
+import { notConverged } from './checkers/agreement.ts'
 import { outOfOrder, stepBack } from './checkers/order.ts'
-import { type Held, Rights } from './checkers/rights.ts'
 import { SignedBlocks } from './checkers/signed-blocks.ts'
+import { holdFinally, standings } from './final-checks.ts'
 import type { SimNode, Witness } from './node.ts'
-import { Past } from './past.ts'
-import { opsOf } from './reference/past.ts'
-import { unlikeReference } from './reference-state.ts'
+import { hashStored, NodeLogs } from './node-logs.ts'
+import type { Past } from './past.ts'
+import { Rescued } from './rescued.ts'
 import { type Keys, readSimBlock } from './signatures.ts'
 import type { World } from './world/world.ts'
-
-/** What the oracle knows of one node, whatever that node has forgotten. */
-interface Book {
-  past: Past
-  rights: Rights
-  readonly acknowledged: Acknowledged[]
-  /** The snapshot op whose rows stand for the lane's beginning there. */
-  base: string | null | undefined
-  /** A snapshot took the lane's place, or broke off: entries it had are applied to it again. */
-  rebuilt: boolean
-}
 
 /** Sees everything that happens at every node, and holds it against the promises. */
 export class Oracle implements Witness {
@@ -49,12 +35,18 @@ export class Oracle implements Witness {
   readonly #warned = new Set<string>()
   /** Whom anybody ever admitted. */
   readonly admitted = new Set<string>()
+  /** Nodes that went back to an old copy of their disk. */
+  readonly relapsed = new Set<string>()
+  /** Nodes that were evicted or lie: what they acknowledged last may have died with them. */
+  readonly excused = new Set<string>()
   acknowledgements = 0
   readonly #world: World
   readonly #keys: Keys
   readonly #cluster: string
   /** Whether the recovery key of this cluster signed it. */
   readonly #isRecovery: (signature: Uint8Array) => boolean
+  readonly #logs: NodeLogs
+  readonly #rescued: Rescued
   readonly #books = new Map<string, Book>()
   /** Where an op stands, told by the block that brought it. */
   readonly #ops = new Map<string, Acknowledged>()
@@ -64,6 +56,8 @@ export class Oracle implements Witness {
     this.#world = world
     this.#keys = keys
     this.#cluster = cluster
+    this.#logs = new NodeLogs(keys)
+    this.#rescued = new Rescued(this.#logs, this.signedBlocks)
   }
 
   past(node: SimNode): Past {
@@ -77,14 +71,14 @@ export class Oracle implements Witness {
 
   /** A node went back to an old copy of its disk: what it had promised is lost with it. */
   restored(node: SimNode, others: readonly SimNode[]): void {
-    this.#rescue(node, others)
+    this.#rescued.add(node, this.#book(node).acknowledged, others)
     this.#books.delete(node.id)
     this.relapsed.add(node.id)
     // What others knew may be gone with it.
     this.#warned.clear()
     const feeds = this.signedBlocks.feedsOf(node.id)
     const isKnown = ([feed, { seq, hash }]: [FeedId, { seq: number; hash: string }]) =>
-      others.every((one) => this.#hashHeld(one, feed, seq) === hash)
+      others.every((one) => this.#logs.hashHeld(one, feed, seq) === hash)
     if (others.length > 0 && feeds.every(isKnown)) this.#warned.add(node.id)
   }
 
@@ -218,45 +212,18 @@ export class Oracle implements Witness {
   }
 
   /** When all faults are over and the nodes have come together. */
-  async holdFinally(nodes: readonly SimNode[]): Promise<void> {
-    this.#hold('I3 the same entries give the same state', undefined, disagreement(standings(nodes)))
-    for (const node of nodes) {
-      const { journal } = node
-      if (!journal) continue
-      const { rows } = node.disk
-      const claimed = journal.stateHash()
-      this.#holdAcknowledgedEverywhere(node, nodes)
-      this.#holdRescued(node, nodes)
-      if (stateHashOf(rows) !== claimed) {
-        this.#hold('I3 the state hash is that of the rows', node, `it claims ${claimed}`)
-      }
-      const frontier = journal.frontier()
-      this.#hold(
-        'feeds are gapless and in causal order',
-        node,
-        await brokenChain(
-          { rows, frontier, floor: (feed) => floorOf(node, feed) ?? 1 },
-          this.#keys,
-          this.#cluster,
-        ),
-      )
-      const wrong = this.#book(node).rights.violation(held(journal), true)
-      this.#hold('I4 a revocation beats what had not seen it', node, wrong)
-      // What a fork takes back may be what made the last one; the recovery key was used by now.
-      if (administrators(rows).length === 0)
-        this.#hold('I12 at least one administrator', node, 'there is none')
-    }
-    const [first] = nodes
-    if (!first?.journal) return
-    const entries = this.#entriesOf(first)
-    const { tables } = first.journal
-    const ops = opsOf(entries.filter(({ lane }) => lane === AUTHORITY))
-    this.#hold('I6 an eviction counts as far as it says', first, misjudgedByEviction(ops, tables))
-    this.#hold('a second consent is somebody else’s', first, admittedAlone(ops, tables))
-    const odd = unrecovered(ops, tables, this.#isRecovery)
-    this.#hold('I7 only the recovery key of this cluster opens it', first, odd)
-    const unlike = unlikeReference(entries, first.disk.rows, first.journal.stateHash())
-    this.#hold('I3-reference the rows are those of the reference', first, unlike)
+  holdFinally(nodes: readonly SimNode[]): Promise<void> {
+    return holdFinally(nodes, {
+      keys: this.#keys,
+      cluster: this.#cluster,
+      logs: this.#logs,
+      signedBlocks: this.signedBlocks,
+      rescued: this.#rescued,
+      excused: this.excused,
+      bookOf: (node) => this.#book(node),
+      isRecovery: this.#isRecovery,
+      hold: (promise, node, wrong) => this.#hold(promise, node, wrong),
+    })
   }
 
   #apply(node: SimNode, book: Book, entry: Entry): void {
@@ -285,7 +252,7 @@ export class Oracle implements Witness {
     const missing: Entry[] = []
     for (const [feed, seq] of Object.entries(floor.frontier)) {
       const known = book.past.seqs.get(feed) ?? 0
-      for (const { entry } of this.#chain(node, feed, seq)) {
+      for (const { entry } of this.#logs.chain(node, feed, seq)) {
         if (entry.seq <= known) break
         missing.push(entry)
       }
@@ -293,75 +260,12 @@ export class Oracle implements Witness {
     for (const entry of missing.sort((a, b) => a.depth - b.depth || a.seq - b.seq)) book.past.apply(entry)
   }
 
-  /** The entries of a feed up to one the node holds, the newest first: also what it has let go of by now. */
-  *#chain(node: SimNode, feed: FeedId, seq: number): Generator<Block> {
-    let hash = hashStored(node, feed, seq)
-    while (hash !== undefined) {
-      const block = this.#keys.read.get(hash)
-      if (!block) return
-      yield block
-      hash = block.next
-    }
-  }
-
-  /** Hash of the entry a node holds there, or has let go of behind a snapshot. */
-  #hashHeld(node: SimNode, feed: FeedId, seq: number): string | undefined {
-    const stored = hashStored(node, feed, seq)
-    const floor = floorOf(node, feed)
-    if (stored !== undefined || floor === undefined || seq >= floor) return stored
-    for (const { entry, hash } of this.#chain(node, feed, floor)) if (entry.seq === seq) return hash
-    return undefined
-  }
-
-  /** All a node holds or has let go of. */
-  #entriesOf(node: SimNode): Entry[] {
-    const frontier = Object.entries(node.journal?.frontier() ?? {})
-    return frontier.flatMap(([feed, seq]) => [...this.#chain(node, feed, seq)].map(({ entry }) => entry))
-  }
-
   #holdAcknowledged(node: SimNode, book: Book, isOpen: (feed: FeedId) => boolean): void {
     // What lies behind a fork counts nowhere, whoever signed both.
     const sound = book.acknowledged.filter(({ feed }) => !isOpen(feed))
-    const lost = lostAcknowledged(sound, (feed, seq) => this.#hashHeld(node, feed, seq))
+    const lost = lostAcknowledged(sound, (feed, seq) => this.#logs.hashHeld(node, feed, seq))
     this.#hold('I1 what was acknowledged is there after any crash', node, lost)
   }
-
-  /** What a node acknowledged and forgot is not lost while another remembers it. */
-  #rescue(node: SimNode, others: readonly SimNode[]): void {
-    for (const { holders } of this.#rescued) holders.delete(node.id)
-    for (const at of this.#books.get(node.id)?.acknowledged ?? []) {
-      const knowing = others.filter((one) => !one.hostile && this.#hashHeld(one, at.feed, at.seq) === at.hash)
-      this.#rescued.push({ at, holders: new Set(knowing.map(({ id }) => id)) })
-    }
-  }
-
-  #holdRescued(node: SimNode, members: readonly SimNode[]): void {
-    const owed = this.#rescued.filter(
-      ({ at, holders }) =>
-        !this.signedBlocks.forked.has(at.feed) && members.some(({ id }) => holders.has(id)),
-    )
-    const lost = lostAcknowledged(
-      owed.map(({ at }) => at),
-      (feed, seq) => this.#hashHeld(node, feed, seq),
-    )
-    this.#hold('I1 what a restored node had acknowledged is kept by who held it', node, lost)
-  }
-
-  #holdAcknowledgedEverywhere(node: SimNode, members: readonly SimNode[]): void {
-    for (const { id } of members) {
-      const { acknowledged } = this.#books.get(id) ?? { acknowledged: [] }
-      if (this.excused.has(id)) continue
-      const sound = acknowledged.filter(({ feed }) => !this.signedBlocks.forked.has(feed))
-      const lost = lostAcknowledged(sound, (feed, seq) => this.#hashHeld(node, feed, seq))
-      this.#hold('I1 what was acknowledged is everywhere in the end', node, lost)
-    }
-  }
-
-  readonly #rescued: { readonly at: Acknowledged; readonly holders: Set<string> }[] = []
-  /** Nodes that went back to an old copy of their disk. */
-  readonly relapsed = new Set<string>()
-  /** Nodes that were evicted or lie: what they acknowledged last may have died with them. */
-  readonly excused = new Set<string>()
 
   /** @returns false where the author has signed another one of that number */
   #register(bytes: Uint8Array): boolean {
@@ -377,13 +281,7 @@ export class Oracle implements Witness {
   #book(node: SimNode): Book {
     const known = this.#books.get(node.id)
     if (known) return known
-    const book: Book = {
-      past: new Past(),
-      rights: new Rights(),
-      acknowledged: [],
-      base: undefined,
-      rebuilt: false,
-    }
+    const book = emptyBook()
     this.#books.set(node.id, book)
     return book
   }
@@ -392,37 +290,4 @@ export class Oracle implements Witness {
     if (wrong === undefined || node?.hostile) return
     this.#world.fail(promise, node ? `${node.name}: ${wrong}` : wrong)
   }
-}
-
-/** The tables, and which entries they are made of. */
-function held(journal: ReplicatedJournal): Held {
-  const frontier = journal.frontier()
-  return {
-    get: (table, key) => journal.tables.get(table, key),
-    has: ({ feed, seq }) => (frontier[feed] ?? 0) >= seq,
-  }
-}
-
-/** Says so without taking the whole row apart: it begins with the hash, a text of 43 bytes. */
-function hashStored(node: SimNode, feed: FeedId, seq: number): string | undefined {
-  const row = node.disk.rows.get(blockKey(feed, seq))
-  if (!row) return undefined
-  if (row[0] !== 0x83 || row[1] !== 0x78 || row[2] !== 43) return decodeBlock(row).hash
-  return Buffer.from(row.buffer, row.byteOffset + 3, 43).toString('latin1')
-}
-
-function standings(nodes: readonly SimNode[]): Standing[] {
-  return nodes.flatMap((node) => {
-    const { journal } = node
-    if (!journal) return []
-    const { heads, digest } = journal.position()
-    const { name, disk } = node
-    const isForked = (feed: FeedId) => journal.isForked(feed)
-    return [{ name, heads, digest, stateHash: journal.stateHash(), rows: disk.rows, isForked }]
-  })
-}
-
-/** Where the feed's log begins at that node; undefined where nothing of its lane has been let go of. */
-function floorOf({ journal }: SimNode, feed: FeedId): number | undefined {
-  return journal?.lanes.floor(parseFeedId(feed).lane)?.frontier[feed]
 }

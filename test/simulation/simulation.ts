@@ -1,19 +1,18 @@
 import type { ReplicationParts } from '../../cluster/ledger/replication.ts'
 import { PARKED_BLOCKS_MAX, PARKED_BYTES_MAX } from '../../cluster/limits.ts'
-import type { Member } from '../../cluster/membership/roster.ts'
 import { NODE_ITSELF } from '../../src/access/principal.ts'
 import { isFault } from '../../src/errors.ts'
-import { isAdmin } from '../../src/journal/effective.ts'
 import { clusterIdOf, foundingOps, writeGenesis } from '../../src/journal/genesis.ts'
 import { AUTHORITY } from '../../src/journal/op.ts'
 import { LIES, Liar, type Lie } from './hostile.ts'
 import { Nemesis } from './nemesis.ts'
 import { Wire } from './network/wire.ts'
-import { SimNode } from './node.ts'
+import type { SimNode } from './node.ts'
 import { Oracle } from './oracle.ts'
+import { factsOf, Population } from './population.ts'
 import { RecoveryKey } from './recovery.ts'
+import { LULL_MS, NODES_EVER_MAX, Settling } from './settling.ts'
 import { Keys } from './signatures.ts'
-import type { SortedRows } from './sorted-rows.ts'
 import { Workload } from './workload.ts'
 import { describe, type Violation, World } from './world/world.ts'
 
@@ -47,11 +46,6 @@ const NODES_MAX = 7
 const STEP_MS = [5, 25, 120]
 /** How often somebody joins or is put out. */
 const CHANGE_RATES = [0.01, 0.01, 0.06]
-/** Those that are gone among them. */
-const NODES_EVER_MAX = 10
-/** A member that was cut off, or sent what was corrupted on its way, is asked again within five minutes. */
-const CONVERGED_MS_MAX = 6 * 60_000
-const CHECK_EVERY_MS = 200
 /** Of a cluster that snapshots and prunes: often, for runs are short, and only when nothing has happened for a while. */
 const PACE: ReplicationParts['pace'] = {
   entries: 6,
@@ -65,12 +59,6 @@ const PACE: ReplicationParts['pace'] = {
 }
 /** What such runs do beside the rest: part of their time goes into that. */
 const KEEPING_EVENTS = 150
-/** Long enough for a snapshot to be written, vouched for and pruned behind. */
-const LULL_MS: readonly [number, number] = [600, 1800]
-/** A newcomer that waits for a second consent asks so often. */
-const ASK_MS = 400
-const ASKS_MAX = 12
-const DAY_MS = 86_400_000
 
 const RECOVERY = new RecoveryKey(7)
 
@@ -84,7 +72,6 @@ interface Newer {
 /** One cluster, from its founding to the last check. */
 export class Simulation {
   readonly #world: World
-  readonly #wire: Wire
   readonly #keys: Keys
   readonly #oracle: Oracle
   readonly #nemesis: Nemesis
@@ -92,26 +79,22 @@ export class Simulation {
   readonly #options: RunOptions
   readonly #cluster: string
   readonly #genesis: Uint8Array
-  readonly #nodes: SimNode[] = []
-  #named = 1
+  readonly #population: Population
+  /** Lanes are snapshotted and pruned. */
+  readonly #keeping: boolean
+  readonly #settling: Settling
   #steps = 0
   readonly #liars = new Map<SimNode, Liar>()
   /** Of a later version than the others. All it writes is what they do not know. */
   #newer: Newer | undefined
-  /** Who admitted somebody stays as well, for what it recorded could go with it. */
-  readonly #sponsors = new Set<SimNode>()
-  /** Lanes are snapshotted and pruned. */
-  readonly #keeping: boolean
-  /** A node's disk as it once was. */
-  #backup: { readonly node: SimNode; readonly rows: SortedRows } | undefined
 
   constructor(options: RunOptions) {
     this.#options = options
     this.#world = new World(options.seed, options.without, options.onEvent)
     const { random } = this.#world
-    this.#wire = new Wire(this.#world)
+    const wire = new Wire(this.#world)
     this.#keys = new Keys(random.fork())
-    this.#nemesis = new Nemesis(this.#world, this.#wire, (node) => this.#restored(node))
+    this.#nemesis = new Nemesis(this.#world, wire, (node) => this.#restored(node))
     this.#workload = new Workload(random.fork(), RECOVERY)
     this.#keeping = random.chance(0.3)
     const founder = this.#keys.create()
@@ -129,7 +112,33 @@ export class Simulation {
     this.#oracle.onInstalling = (node) => this.#nemesis.ambush(node)
     this.#oracle.onReviewing = (node) => this.#nemesis.ambush(node)
     this.#oracle.admitted.add(founder)
-    this.#add(founder, 'n0', [])
+    this.#population = new Population({
+      world: this.#world,
+      wire,
+      keys: this.#keys,
+      oracle: this.#oracle,
+      workload: this.#workload,
+      genesis: this.#genesis,
+      clusterId: this.#cluster,
+      pace: this.#keeping ? PACE : undefined,
+    })
+    this.#population.add(founder, 'n0', [])
+    this.#settling = new Settling({
+      world: this.#world,
+      oracle: this.#oracle,
+      nemesis: this.#nemesis,
+      workload: this.#workload,
+      population: this.#population,
+      recovery: RECOVERY,
+      keeping: this.#keeping,
+      ask: () => this.#ask(),
+      liar: () => [...this.#liars.keys()][0],
+      tell: (liar, lie) => this.#tellLie(liar, lie),
+    })
+  }
+
+  get #nodes(): readonly SimNode[] {
+    return this.#population.nodes
   }
 
   async run(): Promise<Outcome> {
@@ -138,7 +147,7 @@ export class Simulation {
     try {
       await this.#found()
       await this.#step()
-      await this.#settle()
+      await this.#settling.settle()
     } finally {
       process.off('unhandledRejection', onRejection)
       for (const node of this.#nodes) node.crash()
@@ -166,11 +175,13 @@ export class Simulation {
     const { random } = this.#world
     const count = this.#options.nodes ?? 3 + random.integer(5)
     const [founder] = this.#nodes as [SimNode]
-    await this.#doing(founder.boot())
+    await this.#world.until(founder.boot())
     const facts = factsOf(founder.name)
-    await this.#doing(founder.journal?.commit(AUTHORITY, () => foundingOps(this.#genesis, founder.id, facts)))
-    await this.#doing(this.#workload.lay(founder))
-    while (this.#nodes.length < count) await this.#doing(this.#join(founder, true))
+    await this.#world.until(
+      founder.journal?.commit(AUTHORITY, () => foundingOps(this.#genesis, founder.id, facts)),
+    )
+    await this.#world.until(this.#workload.lay(founder))
+    while (this.#nodes.length < count) await this.#world.until(this.#population.join(founder, true))
     const liars = random.chance(0.3) ? random.sample(this.#nodes.slice(1), 1) : []
     for (const node of liars) {
       node.hostile = true
@@ -205,7 +216,7 @@ export class Simulation {
         this.#steps++
         const [liar] = this.#liars.keys()
         if (random.chance(keepingRate)) {
-          this.#backUp()
+          this.#settling.backUp(this.#asked())
           lullMs = random.between(...LULL_MS)
         } else if (random.chance(faultRate)) {
           this.#nemesis.strike(this.#nodes.filter(({ gone }) => !gone))
@@ -220,118 +231,6 @@ export class Simulation {
     await this.#world.run(() => this.#world.events >= enough)
   }
 
-  /** All faults end; within a bounded time everybody agrees, and every promise has been kept. */
-  async #settle(): Promise<void> {
-    const world = this.#world
-    const members = () => this.#members()
-    await this.#converge()
-    if (this.#keeping && world.random.chance(0.7)) {
-      await this.#comeLate()
-      await this.#converge()
-    }
-    await this.#recover()
-    this.#oracle.holdBounds(members(), { blocks: PARKED_BLOCKS_MAX, bytes: PARKED_BYTES_MAX })
-    if (world.violation) return
-    try {
-      await this.#oracle.holdFinally(members())
-    } catch (error) {
-      world.fail('what is on disk can be read', describe(error))
-    }
-  }
-
-  async #rest(ms: number): Promise<void> {
-    const world = this.#world
-    const untilMs = world.nowMs + ms
-    world.schedule(ms, 'rest', () => {})
-    await world.run(() => world.nowMs >= untilMs)
-  }
-
-  /** A fork may have taken back what made the last administrator; that is what the recovery key is for. */
-  async #recover(): Promise<void> {
-    const [node] = this.#members()
-    const { users } = this.#workload
-    const { tables } = node?.journal ?? {}
-    if (!node || !tables || this.#world.violation) return
-    const rows = users.flatMap((user) => tables.get('users', user) ?? [])
-    const [someone] = rows.filter(({ deleted }) => !deleted)
-    if (!someone || rows.some(isAdmin)) return
-    await this.#doing(this.#workload.recover(node, someone.id, RECOVERY))
-    await this.#converge()
-  }
-
-  /** Somebody joins, or comes back from an old backup, where much has been written down and let go of. */
-  async #comeLate(): Promise<void> {
-    const { random } = this.#world
-    await this.#rest(random.between(...LULL_MS))
-    const [liar] = this.#liars.keys()
-    if (liar?.up && !liar.gone && random.chance(0.7)) {
-      this.#tellLie(liar, 'false-snapshot')
-      await this.#rest(random.between(...LULL_MS))
-    }
-    const [sponsor] = random.sample(this.#members(), 1)
-    if (!sponsor?.up) return
-    if (this.#backup && random.chance(0.6)) {
-      this.#world.note(`${this.#backup.node.name} comes back from an old backup`)
-      if (!this.#backup.node.hostile) this.#nemesis.putBack(this.#backup.node, this.#backup.rows)
-    }
-    if (random.chance(0.7) && this.#nodes.length < NODES_EVER_MAX) {
-      this.#world.note(`${sponsor.name} admits late`)
-      this.#join(sponsor).catch(() => {})
-    }
-    for (let n = 0; n < 6; n++) {
-      await this.#rest(random.between(20, 300))
-      this.#ask()
-    }
-  }
-
-  #backUp(): void {
-    const { random } = this.#world
-    const up = this.#nodes.filter((node) => this.#isAsked(node))
-    if (up.length === 0 || (this.#backup && random.chance(0.7))) return
-    const node = random.pick(up)
-    this.#backup = { node, rows: node.disk.rows.copy() }
-  }
-
-  async #converge(): Promise<void> {
-    const world = this.#world
-    const members = () => this.#members()
-    const untilMs = world.nowMs + CONVERGED_MS_MAX
-    this.#nemesis.healAll(this.#nodes)
-    let wait: string | undefined = 'not looked at yet'
-    while (wait !== undefined && !world.violation && world.nowMs < untilMs) {
-      const lookMs = world.nowMs + CHECK_EVERY_MS
-      world.schedule(CHECK_EVERY_MS, 'look', () => {})
-      await world.run(() => world.nowMs >= lookMs)
-      // A fault that was under way may have crashed a node again.
-      if (this.#nodes.some(({ up, gone }) => !up && !gone)) this.#nemesis.healAll(this.#nodes)
-      else wait = this.#oracle.notYet(members())
-    }
-    if (wait !== undefined) world.fail('I10 nodes agree soon after all faults are over', wait)
-  }
-
-  /**
-   * Whom the cluster owes something: who lies, or was thrown out and may not have heard of it, is left alone. Asked
-   * of the node that most call a member, for any may have been put out that went back to an old disk.
-   */
-  #members(): SimNode[] {
-    const honest = this.#nodes.filter(({ gone, hostile }) => !gone && !hostile)
-    const calls = (one: SimNode, { id }: Pick<SimNode, 'id'>) =>
-      one.journal?.tables.get('nodes', id)?.state === 'member'
-    // Who came back with nothing is called a member by others, and knows of none.
-    const votes = (node: SimNode) => (calls(node, node) ? honest.filter((one) => calls(one, node)).length : 0)
-    const [pivot] = [...honest].sort((a, b) => votes(b) - votes(a))
-    if (!pivot) return []
-    // Set back to when it had just been let in, by members that are none any more: only a new invite brings it back.
-    const found = new Set(honest.filter((node) => calls(node, node)))
-    const finds = (node: SimNode) =>
-      node.seeds.some(({ id }) => calls(pivot, { id }) && [...found].some((one) => one.id === id))
-    for (let before = -1; before < found.size; ) {
-      before = found.size
-      for (const node of honest) if (finds(node)) found.add(node)
-    }
-    return honest.filter((node) => node === pivot || (calls(pivot, node) && found.has(node)))
-  }
-
   /** A node tells of itself when it starts, and again when that has changed. */
   #restored(node: SimNode): void {
     const others = this.#nodes.filter((one) => one !== node && !one.gone)
@@ -344,7 +243,7 @@ export class Simulation {
   }
 
   #ask(): void {
-    const up = this.#nodes.filter((node) => this.#isAsked(node))
+    const up = this.#asked()
     if (up.length === 0) return
     const node = this.#world.random.pick(up)
     const request = this.#workload.next()
@@ -355,6 +254,10 @@ export class Simulation {
         if (!isFault(error)) this.#world.fail('no unhandled failure', `${request}: ${describe(error)}`)
       },
     )
+  }
+
+  #asked(): SimNode[] {
+    return this.#nodes.filter((node) => this.#isAsked(node))
   }
 
   #isAsked(node: SimNode): boolean {
@@ -410,11 +313,11 @@ export class Simulation {
       if (living >= NODES_MAX || this.#nodes.length >= NODES_EVER_MAX) return
       if (this.#oracle.excused.has(node.id) || this.#oracle.relapsed.has(node.id)) return
       this.#world.note(`${node.name} admits`)
-      this.#join(node).catch(ignore)
+      this.#population.join(node).catch(ignore)
     } else if (members.length > 3) {
       const other = random.pick(members)
       // The founder stays, so that there is always somebody to agree with.
-      if (other === this.#nodes[0] || other === node || this.#sponsors.has(other)) return
+      if (other === this.#nodes[0] || other === node || this.#population.sponsors.has(other)) return
       this.#world.note(`${node.name} evicts ${other.name}`)
       this.#oracle.excused.add(other.id)
       const compromised = random.chance(0.3)
@@ -423,80 +326,8 @@ export class Simulation {
       node.up?.acts.evict(other.id, { compromised, acceptUntil, reason: '' }, NODE_ITSELF).catch(ignore)
     }
   }
-
-  async #join(issuer: SimNode, isFirst = false): Promise<void> {
-    const { random } = this.#world
-    const id = this.#keys.create()
-    const seeds = this.#nodes.map(({ id, name }) => seedOf(id, name))
-    const name = `n${this.#named++}`
-    const invite = `invite-${id}`
-    const { up } = issuer
-    if (!up) return
-    this.#sponsors.add(issuer)
-    this.#oracle.admitted.add(id)
-    this.#oracle.joined()
-    const facts = { ...factsOf(name), addresses: [], swarm: [] }
-    const by = isFirst || random.chance(0.5) ? NODE_ITSELF : this.#workload.sponsor(up.journal.tables)
-    const approval = by !== NODE_ITSELF && random.chance(0.5)
-    const request = { ttlSeconds: DAY_MS / 1000, role: 'anchor', scope: null, approval, days: null } as const
-    const issued = { id: invite, verifier: 'v', expiresAt: issuer.clock.now() + DAY_MS }
-    await up.admissions.record(issued, request, by)
-    if (!(await this.#isLetIn(issuer, () => issuer.up?.admissions.admit(invite, id, facts)))) return
-    await this.#add(id, name, seeds).boot()
-  }
-
-  /** Asks at the desk until a second consent was given, where one is needed. */
-  async #isLetIn(issuer: SimNode, ask: () => Promise<unknown> | undefined): Promise<boolean> {
-    for (let asks = 0; asks < ASKS_MAX; asks++) {
-      const answer = issuer.up ? await ask() : 'pending'
-      if (answer !== 'pending') return true
-      await new Promise<void>((resolve) => {
-        this.#world.schedule(ASK_MS, `${issuer.name} is asked again`, resolve)
-      })
-    }
-    return false
-  }
-
-  #add(id: string, name: string, seeds: readonly Member[]): SimNode {
-    const [world, wire, keys, witness] = [this.#world, this.#wire, this.#keys, this.#oracle]
-    const common = { world, wire, keys, witness, genesis: this.#genesis }
-    const pace = this.#keeping ? PACE : undefined
-    const node = new SimNode({ ...common, id, name, clusterId: this.#cluster, seeds, pace })
-    this.#nodes.push(node)
-    return node
-  }
-
-  /** Lets time pass until it is done. */
-  async #doing(task: Promise<unknown> | undefined): Promise<void> {
-    let over = false
-    task?.then(
-      () => {
-        over = true
-      },
-      (error: unknown) => this.#world.fail('no unhandled failure', describe(error)),
-    )
-    this.#world.schedule(0, 'go', () => {})
-    await this.#world.run(() => over)
-  }
 }
 
 export function simulate(options: RunOptions): Promise<Outcome> {
   return new Simulation(options).run()
-}
-
-function factsOf(name: string) {
-  return {
-    name,
-    site: name,
-    addresses: [],
-    swarm: [],
-    url: null,
-    tokenKey: 'k'.repeat(43),
-    sealKey: 's'.repeat(43),
-  }
-}
-
-function seedOf(id: string, name: string): Member {
-  const standing = { role: 'anchor', notAfter: null, sealKey: null, admittedBy: null } as const
-  return { id, name, site: name, state: 'member', addresses: [], swarm: [], url: null, ...standing }
 }

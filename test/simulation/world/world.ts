@@ -75,6 +75,26 @@ export class World {
     }
   }
 
+  /** Lets so much time pass. */
+  async rest(ms: number): Promise<void> {
+    const untilMs = this.nowMs + ms
+    this.schedule(ms, 'rest', () => {})
+    await this.run(() => this.nowMs >= untilMs)
+  }
+
+  /** Lets time pass until it is done; it must not fail. */
+  async until(task: Promise<unknown> | undefined): Promise<void> {
+    let over = false
+    task?.then(
+      () => {
+        over = true
+      },
+      (error: unknown) => this.fail('no unhandled failure', describe(error)),
+    )
+    this.schedule(0, 'go', () => {})
+    await this.run(() => over)
+  }
+
   #hash(): void {
     this.#trace.update(this.#unhashed)
     this.#unhashed = ''
