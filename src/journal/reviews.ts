@@ -87,8 +87,12 @@ export class Reviews {
     return this.#waiting.size === 0
   }
 
+  /**
+   * Nothing waits any more, whatever has stood in the way so far.
+   * @throws whatever still stands in the way: who then asked again and again would let nothing else happen
+   */
   async settled(): Promise<void> {
-    while (this.#running) await this.#running
+    for (this.#wake(); this.#running; this.#wake()) await this.#running
   }
 
   async close(): Promise<void> {

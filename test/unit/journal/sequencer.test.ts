@@ -1,9 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { encode } from 'cborg'
 import { afterAll, expect, test } from 'vitest'
+import { Fault } from '../../../src/errors.ts'
 import { decodeEntry, encodeEntry } from '../../../src/journal/entry.ts'
 import { clusterIdOf, foundingOps, writeGenesis } from '../../../src/journal/genesis.ts'
+import type { KeyValue, Write } from '../../../src/journal/key-value.ts'
 import { op } from '../../../src/journal/kinds.ts'
 import { AUTHORITY, type Entry, type FeedId, type NewOp } from '../../../src/journal/op.ts'
 import { Sequencer } from '../../../src/journal/sequencer.ts'
@@ -31,23 +34,32 @@ interface Site {
   readonly written: Uint8Array[]
 }
 
-async function site(node: string, excused: (feed: FeedId) => boolean = () => false): Promise<Site> {
+async function levelStore(): Promise<LevelStore> {
   const directory = await mkdtemp(join(tmpdir(), 'flotilla-sequencer-'))
   const store = await LevelStore.open(directory)
   cleanups.push(async () => {
     await store.close()
     await rm(directory, { recursive: true, force: true })
   })
+  return store
+}
+
+async function site(
+  node: string,
+  excused: (feed: FeedId) => boolean = () => false,
+  store?: KeyValue,
+): Promise<Site> {
+  const rows = store ?? (await levelStore())
   const written: Uint8Array[] = []
   const log = {
-    async append(_entry: Entry, bytes: Uint8Array, writes: Parameters<LevelStore['write']>[0]) {
+    async append(_entry: Entry, bytes: Uint8Array, writes: readonly Write[]) {
       written.push(bytes)
-      await store.write(writes)
+      await rows.write(writes)
     },
   }
   return {
     written,
-    sequencer: new Sequencer({ store, log, archive, clock: systemClock, node, cluster, excused }),
+    sequencer: new Sequencer({ store: rows, log, archive, clock: systemClock, node, cluster, excused }),
   }
 }
 
@@ -127,4 +139,24 @@ test('what others have seen of a feed that goes no further here is not waited fo
   const excusing = await site(ONE, (feed) => feed === 'authority@forked')
   expect(excusing.sequencer.missing(later)).toBeUndefined()
   expect(await learn(excusing, encodeEntry(later))).toBe(1)
+})
+
+test('who waits for what a full disk keeps from being decided is told so each time, and never waits for nothing', async () => {
+  const store = await levelStore()
+  const disk = { full: true }
+  const write: KeyValue['write'] = async (batch) => {
+    if (disk.full) throw new Fault('STORAGE_FULL', 'the disk is full')
+    await store.write(batch)
+  }
+  await store.write([{ type: 'put', key: 't/reviews/alice#account', value: encode({ after: '' }) }])
+  const rows: KeyValue = { get: (key) => store.get(key), range: (bounds) => store.range(bounds), write }
+  const { sequencer } = await site(ONE, () => false, rows)
+  await sequencer.open()
+  for (const _ of [1, 2, 3]) {
+    await expect(sequencer.settled()).rejects.toThrow('the disk is full')
+    expect(sequencer.isReviewing).toBe(true)
+  }
+  disk.full = false
+  await sequencer.settled()
+  expect(sequencer.isReviewing).toBe(false)
 })
