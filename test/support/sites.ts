@@ -93,8 +93,9 @@ export class Site implements Journal {
           applied += 1
         }
       }
-      if (applied === 0) return
+      if (applied === 0) break
     }
+    await this.#sequencer.settled()
   }
 }
 
