@@ -11,6 +11,17 @@ import { forgetProgress, type RunKey, resumedFrom, saveProgress } from './run-st
 import { EVENTS, type Outcome, type RunOptions } from './simulation.ts'
 
 const SAVE_EVERY = 100
+/** Some hundred times what a seed takes, so that a busy machine is no violation. */
+const SEED_MS_MAX = 120_000
+const NOTHING = {
+  events: 0,
+  steps: 0,
+  nodes: 0,
+  acknowledged: 0,
+  virtualMs: 0,
+  traceHash: '',
+  repeated: false,
+}
 
 const { values } = parseArgs({
   options: {
@@ -109,19 +120,40 @@ interface Hand {
   leave(): Promise<unknown>
 }
 
-/** A thread of its own, where more than one is asked for. */
+/** A thread of its own: one that a seed keeps turning round and round is let go of. */
 function hire(): Hand {
-  if (Number(values.workers) <= 1) return { run: runSeed, leave: async () => {} }
-  const worker = new Worker(new URL('./worker.ts', import.meta.url))
+  const begin = () => new Worker(new URL('./worker.ts', import.meta.url))
+  let worker = begin()
+  const lost = async (seed: number): Promise<SeedOutcome> => {
+    await worker.terminate()
+    worker = begin()
+    const what = `nothing more was heard of it for ${SEED_MS_MAX / 1000} s`
+    return { ...NOTHING, seed, violation: { promise: 'a run ends', what, atMs: 0 } }
+  }
   return {
     run: (options) =>
       new Promise((resolve, reject) => {
-        worker.once('message', (outcome: SeedOutcome) => {
-          worker.off('error', reject)
+        const hand = worker
+        const release = () => {
+          clearTimeout(overdue)
+          hand.off('message', onOutcome)
+          hand.off('error', onError)
+        }
+        const onOutcome = (outcome: SeedOutcome) => {
+          release()
           resolve(outcome)
-        })
-        worker.once('error', reject)
-        worker.postMessage(options)
+        }
+        const onError = (error: unknown) => {
+          release()
+          reject(error instanceof Error ? error : new Error(String(error)))
+        }
+        const overdue = setTimeout(() => {
+          release()
+          lost(options.seed).then(resolve, reject)
+        }, SEED_MS_MAX)
+        hand.once('message', onOutcome)
+        hand.once('error', onError)
+        hand.postMessage(options)
       }),
     leave: () => worker.terminate(),
   }
