@@ -230,7 +230,9 @@ export class Oracle implements Witness {
     const feed = feedOf(entry)
     const isAgain = book.rebuilt && entry.seq <= (book.past.seqs.get(feed) ?? 0)
     if (!isAgain) {
-      const wrong = outOfOrder(entry, book.past, (other) => this.signedBlocks.forked.has(other))
+      const isExcused = (other: FeedId) =>
+        this.signedBlocks.forked.has(other) || this.#isDisowned(node, other)
+      const wrong = outOfOrder(entry, book.past, isExcused)
       this.#hold('feeds are gapless and in causal order', node, wrong)
     }
     if (!this.admitted.has(entry.author)) {
@@ -241,6 +243,12 @@ export class Oracle implements Witness {
       this.#hold('I7 nothing forged is taken in', node, `${feed}/${entry.seq} was not signed by its author`)
     }
     if (!isAgain) for (const op of book.past.apply(entry)) book.rights.apply(op)
+  }
+
+  /** A fork took back what had admitted the author: nobody holds anything of it, though others have seen it. */
+  #isDisowned({ journal }: SimNode, feed: FeedId): boolean {
+    const isForked = [...this.signedBlocks.forked].some((one) => parseFeedId(one).lane === AUTHORITY)
+    return isForked && journal?.tables.get('nodes', parseFeedId(feed).author) === undefined
   }
 
   /** Where a snapshot has taken a lane's place, the node knows what that stands for without having applied it. */
