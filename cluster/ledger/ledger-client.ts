@@ -12,7 +12,7 @@ import { receiveWithin } from './waiting.ts'
 export interface Comparison {
   readonly here: Position
   readonly there: Heads | undefined
-  readonly stateHash: string
+  readonly stateHash: string | null
 }
 
 export interface Pulled {

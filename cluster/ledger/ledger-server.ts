@@ -14,12 +14,17 @@ import type { FeedRange } from './stored-feeds.ts'
 import { receiveWithin } from './waiting.ts'
 
 /** Told where a peer said it stands; `there` is undefined where it stands where we do. */
-export type OnCompared = (peer: NodeId, here: Position, there: Heads | undefined, stateHash: string) => void
+export type OnCompared = (
+  peer: NodeId,
+  here: Position,
+  there: Heads | undefined,
+  stateHash: string | null,
+) => void
 
 interface Conversation {
   readonly channel: Channel
   here: Position
-  theirStateHash: string
+  theirStateHash: string | null
   pages: AsyncGenerator<Uint8Array> | undefined
 }
 
@@ -46,7 +51,7 @@ export class LedgerServer {
     const talk: Conversation = {
       channel,
       here: this.#journal.position(),
-      theirStateHash: '',
+      theirStateHash: null,
       pages: undefined,
     }
     try {

@@ -35,7 +35,8 @@ const bytes = z.custom<Uint8Array>(
   'not a block',
 )
 
-const hello = z.strictObject({ is: z.literal('hello'), digest: sum, stateHash: sum })
+/** No state hash while something is decided again: it would be of no lasting state. */
+const hello = z.strictObject({ is: z.literal('hello'), digest: sum, stateHash: sum.nullable() })
 const heads = z.strictObject({
   is: z.literal('heads'),
   heads: z.array(z.tuple([feed, seq, sum])).max(FEEDS_MAX),

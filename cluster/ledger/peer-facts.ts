@@ -13,8 +13,11 @@ interface Facts {
   readonly difference: Difference
   /** Where the peer stood. */
   readonly frontier: Frontier
-  readonly stateHash: string
-  readonly sameState: boolean
+  readonly stateHash: string | null
+  /** The heads were not the same. */
+  readonly apart: boolean
+  /** The same entries gave other tables, when that was last to be seen. */
+  readonly differs: boolean
 }
 
 /** How each peer stood against us when we last compared. */
@@ -31,16 +34,21 @@ export class PeerFacts {
     this.#forkedAt = forkedAt
   }
 
-  /** @param there undefined where the digests were equal, and so the heads */
-  record(peer: NodeId, here: Position, there: Heads | undefined, stateHash: string): void {
+  /**
+   * @param there undefined where the digests were equal, and so the heads
+   * @param stateHash null where the peer still decides again what came late
+   */
+  record(peer: NodeId, here: Position, there: Heads | undefined, stateHash: string | null): void {
     const difference = there ? differenceOf(here.heads, there, this.#forkedAt) : { ours: 0, theirs: 0 }
     const atMs = this.#clock.monotonic()
-    const sameState = there === undefined && stateHash === here.stateHash
-    const before = this.#facts.get(peer)
+    const apart = there !== undefined
+    const before = this.#facts.get(peer)?.differs ?? false
+    const isSeen = !apart && stateHash !== null && here.stateHash !== null
+    const differs = isSeen ? stateHash !== here.stateHash : before
     const heads = there ?? here.heads
     const frontier = Object.fromEntries([...heads].map(([feed, { seq }]) => [feed, seq]))
-    this.#facts.set(peer, { atMs, difference, frontier, stateHash, sameState })
-    if (there === undefined && !sameState && before?.sameState !== false) {
+    this.#facts.set(peer, { atMs, difference, frontier, stateHash, apart, differs })
+    if (differs && !before) {
       const facts = { peer, ours: here.stateHash, theirs: stateHash }
       this.#log.error(facts, 'the same entries gave other tables there: one of the two nodes is damaged')
     }
@@ -72,10 +80,10 @@ export class PeerFacts {
   all(): Map<NodeId, PeerSync> {
     const nowMs = this.#clock.monotonic()
     return new Map(
-      [...this.#facts].map(([peer, { atMs, difference, stateHash, sameState }]) => [
+      [...this.#facts].map(([peer, { atMs, difference, stateHash, apart, differs }]) => [
         peer,
         {
-          sync: syncOf(difference, sameState),
+          sync: syncOf(difference, apart || differs),
           lagEntries: difference.ours + difference.theirs,
           stateHash,
           lastExchangeMs: Math.max(0, Math.round(nowMs - atMs)),
@@ -85,8 +93,8 @@ export class PeerFacts {
   }
 }
 
-function syncOf({ ours, theirs }: Difference, sameState: boolean): PeerSync['sync'] {
+function syncOf({ ours, theirs }: Difference, isOther: boolean): PeerSync['sync'] {
   if (ours > 0) return 'ahead'
   if (theirs > 0) return 'behind'
-  return sameState ? 'in-sync' : 'diverged'
+  return isOther ? 'diverged' : 'in-sync'
 }

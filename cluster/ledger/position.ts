@@ -15,11 +15,12 @@ export interface Position {
   readonly heads: Heads
   /** Equal where the heads are and neither lacks an entry before them. */
   readonly digest: string
-  readonly stateHash: string
+  /** Null while something is decided again: it would be of no lasting state. */
+  readonly stateHash: string | null
 }
 
 /** @param damage what of the logs is damaged; '' where nothing is */
-export function positionOf(heads: Heads, stateHash: string, damage = ''): Position {
+export function positionOf(heads: Heads, stateHash: string | null, damage = ''): Position {
   const sum = createHash('sha256')
   for (const [feed, { seq, hash }] of [...heads].sort(([a], [b]) => (a < b ? -1 : 1))) {
     sum.update(`${feed}\n${seq}\n${hash}\n`)

@@ -5,7 +5,7 @@ import { type Head, type Position, positionOf } from './position.ts'
 import type { StoredFeeds } from './stored-feeds.ts'
 
 export interface StandingParts {
-  readonly sequencer: Pick<Sequencer, 'feed' | 'frontier' | 'tables'>
+  readonly sequencer: Pick<Sequencer, 'feed' | 'frontier' | 'tables' | 'isReviewing'>
   readonly feeds: Pick<StoredFeeds, 'at' | 'headHash'>
   readonly damage: Pick<Damage, 'mark'>
   /** Let go of for good: others are not told how far it went. */
@@ -29,7 +29,9 @@ export class Standing {
   /** Heads and state hash of one moment. */
   get position(): Position {
     const { sequencer, feeds, damage, isDropped } = this.#parts
-    if (this.#position && this.#marked === damage.mark) return this.#position
+    // What is decided again changes the tables without moving a feed.
+    const isLasting = this.#position?.stateHash !== null && this.#marked === damage.mark
+    if (this.#position && isLasting) return this.#position
     this.#marked = damage.mark
     for (const feed of this.#moved) {
       const { seq } = sequencer.feed(feed)
@@ -38,7 +40,8 @@ export class Standing {
     }
     this.#moved.clear()
     const heads = [...this.#heads].filter(([feed]) => !isDropped(parseFeedId(feed).lane))
-    this.#position = positionOf(new Map(heads), sequencer.tables.stateHash(), damage.mark)
+    const stateHash = sequencer.isReviewing ? null : sequencer.tables.stateHash()
+    this.#position = positionOf(new Map(heads), stateHash, damage.mark)
     return this.#position
   }
 

@@ -48,6 +48,7 @@ export class Reviews {
   #ahead: Promise<Slice | undefined> | undefined
   /** Counts how often the store was read anew. */
   #opened = 0
+  #opening = false
   #running: Promise<void> | undefined
   #stopped = false
 
@@ -60,7 +61,12 @@ export class Reviews {
   async open(): Promise<void> {
     this.#opened += 1
     this.#waiting.clear()
-    for await (const { key } of this.#writer.tables.list('reviews')) this.#waiting.add(key)
+    this.#opening = true
+    try {
+      for await (const { key } of this.#writer.tables.list('reviews')) this.#waiting.add(key)
+    } finally {
+      this.#opening = false
+    }
     this.#wake()
   }
 
@@ -84,7 +90,7 @@ export class Reviews {
 
   /** Nothing waits to be decided again. */
   get idle(): boolean {
-    return this.#waiting.size === 0
+    return this.#waiting.size === 0 && !this.#opening
   }
 
   /**
