@@ -105,8 +105,7 @@ export class LevelStore implements KeyValue {
   /** Flushes what the log holds into a table, which starts a new log; else opens anew, which does the same. */
   async #replaceLog(): Promise<void> {
     try {
-      await this.#level.compactRange('', '\u{10FFFF}').catch(async () => {
-        // After some failures LevelDB takes no write until it is opened again.
+      await this.#flush().catch(async () => {
         await this.#level.close()
         await this.#level.open()
       })
@@ -114,6 +113,15 @@ export class LevelStore implements KeyValue {
       throw new Fault('STORE_WRITE_FAILED', 'the journal could not be repaired', {}, error)
     }
     this.#torn = false
+  }
+
+  /**
+   * Once a merge of tables has failed LevelDB takes no write until it is opened again, and passes over what it is
+   * asked to flush without a word: only a write shows it. What is written stands there already.
+   */
+  async #flush(): Promise<void> {
+    await this.#level.compactRange('', '\u{10FFFF}')
+    await this.#level.batch([numbered(this.#number)], { sync: true })
   }
 }
 

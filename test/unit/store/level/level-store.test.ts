@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import {
   mkdtempSync,
   readdirSync,
@@ -83,6 +84,28 @@ describe('a journal on a disk of its own', () => {
     expect(again.get('huge')).toBeUndefined()
     expect(acknowledged.filter((key) => again.get(key) === undefined)).toEqual([])
     expect(acknowledged).toHaveLength(21)
+    await again.close()
+  })
+
+  test('that was full while LevelDB merged its tables is written again as soon as there is room', async (context) => {
+    if (!mounted) return context.skip('no right to mount')
+    const directory = join(mount, 'journal')
+    const store = await LevelStore.open(directory)
+    await store.write([put('large', randomBytes(20 * MIB))])
+    fill(16.5 * MIB)
+    // Room enough for the write itself, and too little for the table that what came before is to become.
+    const refused = async () => {
+      await store.write([put('more', value('x'))])
+      return 'written'
+    }
+    await expect.poll(() => refused().catch((error) => error.code), { timeout: 10_000 }).toBe('STORAGE_FULL')
+    rmSync(join(mount, 'filler'))
+    await store.write([put('after', value('1'))])
+    await store.close()
+
+    const again = await LevelStore.open(directory)
+    expect(again.get('large')).toHaveLength(20 * MIB)
+    expect(Buffer.from(again.get('after') ?? []).toString()).toBe('1')
     await again.close()
   })
 })
