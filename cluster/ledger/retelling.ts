@@ -156,7 +156,9 @@ export class Retelling {
         continue
       }
       batch.push(entry)
-      if (batch.length >= INGEST_BATCH_BLOCKS_MAX) await flush()
+      // Before the genesis nobody can be told from a stranger.
+      const isFounded = this.#sequencer.tables.get('cluster', 'cluster') !== undefined
+      if (!isFounded || batch.length >= INGEST_BATCH_BLOCKS_MAX) await flush()
     }
     if (batch.length > 0) await flush()
   }
