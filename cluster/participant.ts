@@ -306,7 +306,8 @@ export class ClusterNode implements Participant {
     const { feeds, entries, writable, forks, parked, waited, unknownOps } = this.#parts.journal.status()
     const seen = { feeds, entries, writable, forks: forks.length, parked, waited, unknownOps }
     const ledger = { ...seen, ...this.#lookThrough.facts }
-    return { ...(await this.#replication.facts()), ledger }
+    const { lanes, refused } = await this.#replication.facts()
+    return { lanes, refused: { ...refused, ...this.#host.gossipRefusals() }, ledger }
   }
 
   #facts(url: string | null): NodeFacts {

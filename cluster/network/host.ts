@@ -22,6 +22,7 @@ import { Formers } from './formers.ts'
 import { MemberGater } from './gater.ts'
 import { Gossip } from './gossip.ts'
 import { GossipMeter } from './gossip-meter.ts'
+import { GossipRefusals } from './gossip-refusals.ts'
 import type { Identity } from './identity.ts'
 import type { InviteeNetwork } from './invitee-network.ts'
 import type { Keyring } from './keyring.ts'
@@ -80,6 +81,7 @@ export class Host implements Network, InviteeNetwork {
   readonly #links = new Links()
   readonly #handlers = new Map<string, Handler>()
   readonly #refusedBy = new Set<NodeId>()
+  readonly #gossipRefusals: GossipRefusals
   #stopping = new AbortController()
   #callOffExpulsion: (() => void) | undefined
   #running: Running | undefined
@@ -95,6 +97,7 @@ export class Host implements Network, InviteeNetwork {
     this.#doorkeeper = new Doorkeeper(this.#protector, roster, timers, this.#formers)
     this.#meter = new GossipMeter(clock, timers, GOSSIP_BYTES_PER_SECOND_MAX, GOSSIP_BURST_BYTES)
     this.#serving = new Serving(timers, log)
+    this.#gossipRefusals = new GossipRefusals(log)
     const target = {
       self: this.self,
       isUp: (peer: NodeId) => this.#links.isUp(peer),
@@ -120,6 +123,7 @@ export class Host implements Network, InviteeNetwork {
       onOpen: (connection) => this.#onOpen(connection),
     })
     const gossip = new Gossip(node.services.pubsub, this.#topics, roster, log)
+    this.#gossipRefusals.watch(node.services.pubsub)
     node.addEventListener('connection:close', ({ detail }) => this.#onClose(detail))
     node.addEventListener('peer:identify', ({ detail }) => this.#onAnswer(detail.connection))
     for (const handler of this.#handlers.values()) await this.#register(node, handler)
@@ -238,6 +242,11 @@ export class Host implements Network, InviteeNetwork {
   /** Members that answered the last dial by hanging up on every network key this node has. */
   refusedBy(): NodeId[] {
     return [...this.#refusedBy].filter((peer) => !this.#links.isUp(peer))
+  }
+
+  /** How often each reason made a frame of gossip be thrown away since the node started. */
+  gossipRefusals(): Readonly<Record<string, number>> {
+    return this.#gossipRefusals.counts
   }
 
   /** Members that keep closing connections before a word was exchanged. */

@@ -164,7 +164,7 @@ export interface ClusterStatus {
   readonly transfers: TransferStatus
   /** The records, lane by lane. */
   readonly lanes: readonly LaneFacts[]
-  /** How often each reason made an entry or a snapshot from elsewhere be refused, since the start. */
+  /** How often each reason made an entry, a snapshot or a frame of gossip be refused, since the start. */
   readonly refused: Readonly<Record<string, number>>
   readonly ledger: LedgerFacts
 }

@@ -28,7 +28,7 @@ export function ledgerMetrics({ members, lanes, refused, ledger, transfers }: Cl
   return [
     counter(
       'ledger_refused',
-      'Entries and snapshots from elsewhere that were refused since the start, by reason.',
+      'Entries, snapshots and frames of gossip that were refused since the start, by reason.',
       Object.entries(refused).map(([code, value]) => ({ labels: { code }, value })),
     ),
     gauge(

@@ -9,7 +9,7 @@ import { createIdentity, type Identity } from '../../../../cluster/network/ident
 import { Keyring } from '../../../../cluster/network/keyring.ts'
 import type { NodeId } from '../../../../cluster/network/network.ts'
 import { systemClock } from '../../../../src/runtime/clock.ts'
-import { silentLogger } from '../../../../src/runtime/logger.ts'
+import { type Logger, silentLogger } from '../../../../src/runtime/logger.ts'
 import { systemRandom } from '../../../../src/runtime/random.ts'
 import { systemTimers } from '../../../../src/runtime/timers.ts'
 
@@ -83,13 +83,16 @@ export interface Cast {
 }
 
 /** A host on a free port of 127.0.0.1, started; its roster holds itself alone. */
-export async function cast(key: Uint8Array, given: { identity?: Identity } = {}): Promise<Cast> {
+export async function cast(
+  key: Uint8Array,
+  given: { identity?: Identity; log?: Logger } = {},
+): Promise<Cast> {
   const identity = given.identity ?? (await newIdentity())
   const roster = new ListRoster()
   const keyring = new Keyring(key)
   const host = new Host(
     { clusterId: CLUSTER, listen: ['/ip4/127.0.0.1/tcp/0'] },
-    { identity, keyring, roster, ...runtime },
+    { identity, keyring, roster, ...runtime, ...(given.log && { log: given.log }) },
   )
   await host.start()
   onTestFinished(() => host.stop())
@@ -104,9 +107,9 @@ export function introduce(...all: readonly Cast[]): void {
 }
 
 /** Members of one cluster, all connected. */
-export async function cluster(size: number): Promise<Cast[]> {
+export async function cluster(size: number, log?: Logger): Promise<Cast[]> {
   const key = networkKey()
-  const all = await Promise.all(Array.from({ length: size }, () => cast(key)))
+  const all = await Promise.all(Array.from({ length: size }, () => cast(key, { ...(log && { log }) })))
   introduce(...all)
   await Promise.all(all.map(({ host }) => allUp(host, size - 1)))
   return all

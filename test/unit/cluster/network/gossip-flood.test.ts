@@ -10,6 +10,7 @@ import {
 } from '../../../../cluster/limits.ts'
 import { GossipMeter } from '../../../../cluster/network/gossip-meter.ts'
 import { topicsOf } from '../../../../cluster/network/topics.ts'
+import { silentLogger } from '../../../../src/runtime/logger.ts'
 import { type Cast, CLUSTER, cluster, runtime } from './cast.ts'
 
 const topics = topicsOf(CLUSTER)
@@ -70,7 +71,9 @@ async function stillTalk(a: Cast, b: Cast): Promise<void> {
 test('frames of 4 MB of subscriptions leave the memory bounded and the node talking', {
   timeout: 30_000,
 }, async () => {
-  const [victim, evil, friend] = await cluster(3)
+  const said: string[] = []
+  const log = { ...silentLogger, warn: (_facts: object, message: string) => void said.push(message) }
+  const [victim, evil, friend] = await cluster(3, log)
   await Promise.all([stillTalk(victim!, friend!), stillTalk(victim!, evil!)])
   const stream = await gossipStream(evil!, victim!)
   const frame = prefix.single(subscriptions(GOSSIP_FRAME_BYTES_MAX - 64))
@@ -82,6 +85,8 @@ test('frames of 4 MB of subscriptions leave the memory bounded and the node talk
   await stillTalk(victim!, friend!)
   expect(heapBytes() - before).toBeLessThan(64 * 1024 * 1024)
   expect(victim!.host.connected()).toContain(friend!.host.self)
+  await vi.waitFor(() => expect(victim!.host.gossipRefusals()).toEqual({ GOSSIP_FRAME_REFUSED: 10 }))
+  expect(said.filter((message) => message.includes('gossip is thrown away'))).toHaveLength(4)
 })
 
 test('a frame larger than any costs its sender the stream, and gossip with it is mended', {
@@ -91,6 +96,7 @@ test('a frame larger than any costs its sender the stream, and gossip with it is
   await stillTalk(victim!, evil!)
   const stream = await gossipStream(evil!, victim!)
   stream.send(Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0x0f, 1, 2, 3))
+  await vi.waitFor(() => expect(victim!.host.gossipRefusals()).toEqual({ GOSSIP_FRAME_TOO_LARGE: 1 }))
   await stillTalk(victim!, evil!)
 })
 
