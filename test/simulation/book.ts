@@ -12,10 +12,19 @@ export interface Book {
   base: string | null | undefined
   /** A snapshot took the lane's place, or broke off: entries it had are applied to it again. */
   rebuilt: boolean
+  /** A snapshot began to take the lane's place: where that breaks off the lane is empty until it is fetched again. */
+  installing: boolean
 }
 
 export function emptyBook(): Book {
-  return { past: new Past(), rights: new Rights(), acknowledged: [], base: undefined, rebuilt: false }
+  return {
+    past: new Past(),
+    rights: new Rights(),
+    acknowledged: [],
+    base: undefined,
+    rebuilt: false,
+    installing: false,
+  }
 }
 
 /** The tables, and which entries they are made of. */

@@ -1,3 +1,4 @@
+import { isFault } from '../../src/errors.ts'
 import { SOUND_DISK } from './disk.ts'
 import { SOUND_WIRE, type Wire } from './network/wire.ts'
 import type { SimNode } from './node.ts'
@@ -31,6 +32,8 @@ export type FaultName = keyof typeof FAULTS
 
 /** From a flicker to longer than it takes for dead links to be noticed. */
 const DURATION_MS: readonly [number, number] = [200, 12_000]
+/** Until somebody has seen that a node did not start. */
+const AGAIN_MS = 500
 const TEN_YEARS_MS = 10 * 365 * 86_400_000
 
 /** Breaks what can break, for a while, and mends it. */
@@ -244,6 +247,12 @@ export class Nemesis {
   #start(node: SimNode): void {
     if (node.up || node.gone) return
     void node.boot().catch((error: unknown) => {
+      // What a node cannot write as it starts is for who starts it again.
+      if (isFault(error, 'STORE_WRITE_FAILED') || isFault(error, 'STORAGE_FULL')) {
+        node.crash()
+        this.#world.schedule(AGAIN_MS, `${node.name} is started again`, () => this.#start(node))
+        return
+      }
       this.#world.fail('I1 a node opens after any crash', `${node.name}: ${describe(error)}`)
     })
   }

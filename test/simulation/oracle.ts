@@ -93,9 +93,14 @@ export class Oracle implements Witness {
     const book = this.#book(node)
     const frontier = journal.frontier()
     this.#follow(node, book)
-    if (interrupted) book.rebuilt = true
+    const isEmpty = !Object.keys(frontier).some((feed) => parseFeedId(feed).lane === CATALOG)
+    const brokeOff = interrupted || (book.installing && isEmpty)
+    if (brokeOff) book.rebuilt = true
+    book.installing = brokeOff
     const isOpen = (feed: FeedId) =>
-      (interrupted && parseFeedId(feed).lane === CATALOG) || this.signedBlocks.forked.has(feed)
+      (brokeOff && parseFeedId(feed).lane === CATALOG) ||
+      this.signedBlocks.forked.has(feed) ||
+      this.#isDisowned(node, feed)
     this.#hold('I13 a node never knows less than it did', node, stepBack(book.past, frontier, isOpen))
     this.#holdAcknowledged(node, book, isOpen)
     // What a crash left on disk though nobody had been told of it yet.
@@ -111,6 +116,7 @@ export class Oracle implements Witness {
   }
 
   installing(node: SimNode): void {
+    this.#book(node).installing = true
     this.onInstalling(node)
   }
 
