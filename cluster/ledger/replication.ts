@@ -124,9 +124,10 @@ export class Replication implements Startable {
   /** Has the bytes here that stand for log that was let go. @throws Fault SNAPSHOT_UNREACHABLE */
   async fetchBases(signal: AbortSignal): Promise<void> {
     const { journal } = this.#parts
-    for (const { pruned } of journal.lanes.status()) {
-      const row = pruned.snapshot === null ? undefined : journal.tables.get('snapshots', pruned.snapshot)
-      if (row) await this.#shelf?.fetch(row.digest, signal)
+    for (const { lane } of journal.lanes.status()) {
+      const { snapshot, digest } = journal.lanes.floor(lane) ?? {}
+      const bytes = digest ?? (snapshot ? journal.tables.get('snapshots', snapshot)?.digest : undefined)
+      if (bytes !== undefined) await this.#shelf?.fetch(bytes, signal)
     }
   }
 

@@ -32,20 +32,20 @@ export class StoredArchive implements Archive {
   /** @throws Fault SNAPSHOT_UNREACHABLE while the bytes that stand for older records cannot be had */
   async base(lane: Lane): Promise<SnapshotBase | undefined> {
     const { floors, snapshot, blobs } = this.#parts
-    const id = floors.of(lane)?.snapshot
-    if (!id) return undefined
-    const row = snapshot(id)
-    if (!row || !blobs) {
+    const floor = floors.of(lane)
+    if (!floor?.snapshot) return undefined
+    const digest = floor.digest ?? snapshot(floor.snapshot)?.digest
+    if (digest === undefined || !blobs) {
       throw new Fault('SNAPSHOT_UNREACHABLE', 'the snapshot that stands for older records is not known', {
         lane,
       })
     }
     return SnapshotBase.open(async () => {
-      const blob = await blobs.open(row.digest as Digest)
+      const blob = await blobs.open(digest as Digest)
       if (blob) return blob
       throw new Fault('SNAPSHOT_UNREACHABLE', 'the snapshot’s bytes are not here', {
         lane,
-        digest: row.digest,
+        digest,
       })
     })
   }

@@ -7,6 +7,8 @@ import { FLOORS, floorKey } from '../layout.ts'
 export interface Floor {
   /** The op whose rows stand for what is gone; null where the lane was dropped for its age. */
   readonly snapshot: OpId | null
+  /** Of the snapshot's bytes: the op itself may count for nothing any more, once its author is put out. */
+  readonly digest?: string
   readonly frontier: Frontier
 }
 

@@ -304,7 +304,7 @@ export class LaneInstaller {
     }
     await batch.flush()
     compare(snapshot, reader, sum)
-    const floor = { snapshot: snapshot.id, frontier }
+    const floor = { snapshot: snapshot.id, digest: snapshot.digest, frontier }
     writes.push(this.#floors.write(lane, floor), hashWrite(familyOf(lane), sum.value))
     return { writes, floor }
   }

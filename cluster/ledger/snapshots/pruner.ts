@@ -49,7 +49,11 @@ export class Pruner implements Startable {
     for (const lane of lanesOf(journal.frontier())) {
       const snapshot = await this.#stable(lane)
       if (!snapshot) continue
-      await journal.lanes.raiseFloor(lane, { snapshot: snapshot.id, frontier: snapshot.frontier })
+      await journal.lanes.raiseFloor(lane, {
+        snapshot: snapshot.id,
+        digest: snapshot.digest,
+        frontier: snapshot.frontier,
+      })
       log.info({ lane, snapshot: snapshot.id }, 'the log behind a snapshot is deleted')
       raised.push(lane)
     }
