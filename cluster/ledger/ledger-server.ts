@@ -99,7 +99,7 @@ export class LedgerServer {
       await talk.channel.send({ is: 'pruned', lanes })
       return
     }
-    talk.pages = this.#journal.blocks(ranges)
+    talk.pages = this.#journal.blocks(this.#journal.lanes.held(ranges))
     await this.#sendPage(talk)
   }
 

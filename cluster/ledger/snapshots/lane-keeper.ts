@@ -124,13 +124,24 @@ export class LaneKeeper {
     return entries
   }
 
-  /** Lanes of those ranges whose log here begins behind where the range does. */
+  /**
+   * Lanes of those ranges whose log here begins behind where the range does. Who asks has the range's first entry
+   * itself, to see whether it is the same here: where only that one is gone the next names it.
+   */
   pruned(ranges: readonly FeedRange[]): Pruned[] {
     const { floors } = this.#parts
-    const lanes = new Set(
-      ranges.filter(({ feed, from }) => from < floors.at(feed)).map(({ feed }) => parseFeedId(feed).lane),
-    )
+    // From 1 on asks who has nothing of it, too.
+    const isGone = ({ feed, from }: FeedRange) => from < floors.at(feed) - (from > 1 ? 1 : 0)
+    const lanes = new Set(ranges.filter(isGone).map(({ feed }) => parseFeedId(feed).lane))
     return [...lanes].map((lane) => ({ lane, snapshot: floors.of(lane)?.snapshot ?? null }))
+  }
+
+  /** What of those ranges is here. */
+  held(ranges: readonly FeedRange[]): FeedRange[] {
+    const { floors } = this.#parts
+    return ranges
+      .map(({ feed, from, to }) => ({ feed, from: Math.max(from, floors.at(feed)), to }))
+      .filter(({ from, to }) => from <= to)
   }
 
   /** A month of trail that is kept no longer: neither asked for nor taken in. */
