@@ -165,12 +165,12 @@ export class AdmissionDesk implements Startable {
     if (booked.redeemedBy !== undefined)
       throw new Fault('INVITE_USED', 'the invite has been used by another node; ask for a new one')
     if (!booked.secret || booked.expiresAt <= now)
-      throw new Fault('INVITE_EXPIRED', 'the invite has expired; ask for a new one')
+      throw new Fault('INVITE_EXPIRED', 'the invite has expired')
     const claim = { clusterId: this.#init.clusterId, inviter: network.self, joiner }
     if (!isProof(proof, booked.secret, inviteId, claim))
       throw new Fault('INVITE_UNKNOWN', 'the secret of the invite is wrong; copy it once more')
     const record = ledger.openInvites().find(({ id }) => id === inviteId)
-    if (record?.withdrawn) throw new Fault('INVITE_WITHDRAWN', 'the invite was withdrawn; ask for a new one')
+    if (record?.withdrawn) throw new Fault('INVITE_WITHDRAWN', 'the invite was withdrawn')
     if (record && record.verifier !== verifierOf(booked.secret, inviteId))
       throw new Fault('INVITE_UNKNOWN', 'the invite is not the one the cluster knows by this id')
   }

@@ -104,10 +104,10 @@ export class JournalAdmissions implements AdmissionLedger, Startable {
     if (invite.redeemedBy !== null) {
       throw new Fault('INVITE_USED', 'the invite has been used by another node; ask for a new one')
     }
-    if (invite.withdrawn) throw new Fault('INVITE_WITHDRAWN', 'the invite was withdrawn; ask for a new one')
+    if (invite.withdrawn) throw new Fault('INVITE_WITHDRAWN', 'the invite was withdrawn')
     const now = this.#parts.clock.now()
     if (invite.expiresAt <= now) {
-      throw new Fault('INVITE_EXPIRED', 'the invite has expired; ask for a new one')
+      throw new Fault('INVITE_EXPIRED', 'the invite has expired')
     }
     const notAfter = invite.days === null ? null : now + invite.days * DAY_MS
     const own = { ...facts, addresses: [...facts.addresses], swarm: [...facts.swarm] }

@@ -83,7 +83,7 @@ export function readInvite(
       { invited: clusterId, belongs: expected.clusterId },
     )
   if (expiresAt <= expected.now && inviteId !== expected.waitingBy)
-    throw new Fault('INVITE_EXPIRED', 'the invite has expired; ask for a new one', { inviteId, expiresAt })
+    throw new Fault('INVITE_EXPIRED', 'the invite has expired', { inviteId, expiresAt })
   return invite
 }
 

@@ -4,7 +4,7 @@ import { type Clock, systemClock } from '../runtime/clock.ts'
 import { type Random, systemRandom } from '../runtime/random.ts'
 import { systemTimers, type Timers } from '../runtime/timers.ts'
 import type { Runtime } from './runtime.ts'
-import { processTerminal, type Terminal } from './terminal.ts'
+import { outliveReaders, processTerminal, type Terminal } from './terminal.ts'
 
 /** All the command line knows of the world. */
 export interface CliContext {
@@ -29,6 +29,7 @@ export function processContext(runtime: Runtime): CliContext {
   }
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
+  outliveReaders()
   const superuser = process.getuid?.() === 0
   return {
     runtime,

@@ -62,6 +62,18 @@ export const processTerminal: Terminal = {
     answered<boolean>(await confirm({ message: question, initialValue: false, output: process.stderr })),
 }
 
+/**
+ * Whoever read along has gone (`flotilla status | head`): the rest is for nobody, and the command goes on to its end,
+ * for it may be changing something. Anything else that ails an output is a fault as ever.
+ */
+export function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error
+    })
+  }
+}
+
 function answered<T extends string | boolean>(answer: T | symbol): T {
   if (isCancel(answer) || typeof answer === 'symbol')
     throw new Fault('CANCELLED', 'cancelled; nothing was changed')

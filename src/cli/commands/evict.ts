@@ -7,6 +7,7 @@ import { addConnectionFlags, connect } from '../connection.ts'
 import type { CliContext } from '../context.ts'
 import { findMember } from '../find-member.ts'
 import type { NodeApi } from '../node-api.ts'
+import { atAnchor } from '../role-refusals.ts'
 import { table } from '../table.ts'
 
 /** What is looked at where nobody said since when. */
@@ -76,7 +77,8 @@ async function evict(node: string, command: Command, context: CliContext): Promi
   const words = compromised && accepted ? `, and count of it ${inWords(accepted, review?.logs)}` : ''
   await confirmed(`Evict ${question} for good${words}?`, command, context)
   const path = `/cluster/members/${encodeURIComponent(member.id)}/eviction`
-  await api.post(path, { compromised, accept_until: accepted ?? (cut instanceof Date ? null : cut), reason })
+  const body = { compromised, accept_until: accepted ?? (cut instanceof Date ? null : cut), reason }
+  await atAnchor(api, () => api.post(path, body))
   if (json)
     terminal.out(JSON.stringify({ node: member.id, name: member.name, compromised, accepted, review }))
   else terminal.out(`${member.name} is evicted.`)
@@ -92,6 +94,11 @@ function find(members: readonly MemberStatus[], node: string, compromised: boole
   try {
     return findMember(members, node, ['member', 'pending'])
   } catch (error) {
+    if (!compromised && isFault(error, 'NODE_UNKNOWN') && error.facts.state !== undefined) {
+      const advice =
+        'to take back (more of) what it wrote: flotilla evict NODE --compromised --accept-until WHEN'
+      throw new Fault('NODE_UNKNOWN', error.message, { ...error.facts, advice }, error)
+    }
     const gone = compromised && members.some((one) => ['left', 'evicted'].includes(one.state))
     if (!gone || !isFault(error, 'NODE_UNKNOWN')) throw error
     return findMember(members, node, ['member', 'pending', 'left', 'evicted'])

@@ -6,6 +6,7 @@ import type { Invitation, InviteStatus } from '../../registry/topology.ts'
 import { shortId } from '../amounts.ts'
 import { addConnectionFlags, connect } from '../connection.ts'
 import type { CliContext } from '../context.ts'
+import { atAnchor } from '../role-refusals.ts'
 import { table } from '../table.ts'
 
 /** As long as it takes to walk to the other machine, at most a day: the node has the last word. */
@@ -81,7 +82,7 @@ async function invite(command: Command, context: CliContext): Promise<void> {
     ...(days !== undefined && { days: daysIn(days) }),
   }
   const api = await connect(command, context)
-  const { body: answer } = await api.post('/cluster/invites', body)
+  const { body: answer } = await atAnchor(api, () => api.post('/cluster/invites', body))
   const invitation = answer as Invitation
   if (json) return terminal.out(JSON.stringify(invitation))
   // The invite alone on standard output: `flotilla invite | ssh other flotilla join -`.
@@ -94,7 +95,7 @@ async function invite(command: Command, context: CliContext): Promise<void> {
 
 async function withdraw(id: string, command: Command, context: CliContext): Promise<void> {
   const api = await connect(command, context)
-  await api.delete(`/cluster/invites/${encodeURIComponent(id)}`)
+  await atAnchor(api, () => api.delete(`/cluster/invites/${encodeURIComponent(id)}`))
   context.terminal.out(`Invite ${id} is withdrawn.`)
 }
 

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { addConnectionFlags, connect } from '../connection.ts'
 import type { CliContext } from '../context.ts'
+import { atAnchor } from '../role-refusals.ts'
 
 export function addNetwork(program: Command, context: CliContext): void {
   const network = program
@@ -17,7 +18,7 @@ export function addNetwork(program: Command, context: CliContext): void {
     .option('--json', 'print one line of JSON')
   addConnectionFlags(command).action(async () => {
     const api = await connect(command, context)
-    const { body } = await api.post('/cluster/network-key')
+    const { body } = await atAnchor(api, () => api.post('/cluster/network-key'))
     const { json } = command.opts<{ json?: boolean }>()
     const { key } = body as { key: string }
     context.terminal.out(

@@ -4,6 +4,7 @@ import { shortId } from '../amounts.ts'
 import { addConnectionFlags, connect } from '../connection.ts'
 import type { CliContext } from '../context.ts'
 import { findMember } from '../find-member.ts'
+import { atAnchor } from '../role-refusals.ts'
 import { table } from '../table.ts'
 
 export function addNodes(program: Command, context: CliContext): void {
@@ -39,7 +40,7 @@ async function approve(name: string, command: Command, context: CliContext): Pro
   const api = await connect(command, context)
   const { members } = await api.get<ClusterStatus>('/cluster')
   const member = findMember(members, name, ['pending'])
-  await api.post(`/cluster/members/${encodeURIComponent(member.id)}/approval`)
+  await atAnchor(api, () => api.post(`/cluster/members/${encodeURIComponent(member.id)}/approval`))
   context.terminal.out(`${member.name} is a member.`)
 }
 

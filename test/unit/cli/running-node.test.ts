@@ -62,6 +62,16 @@ describe('check', () => {
     expect(code).toBe(1)
     expect(err).toContain('could not be made anew: stop the node')
   })
+
+  test('what could not be read is never said to be sound', async () => {
+    api.storage.sound = true
+    expect((await cli.type('check')).out).toContain('nothing is damaged')
+    api.storage.failure = 'the records could not be read (Corruption: bad block type): stop the node'
+    const { code, out } = await cli.type('check')
+    expect(code).toBe(1)
+    expect(out).not.toContain('nothing is damaged')
+    expect(out).toContain('the records are damaged')
+  })
 })
 
 describe('who belongs', () => {
@@ -103,7 +113,9 @@ describe('who belongs', () => {
     expect((await cli.type('evict node9 --yes')).err).toMatch(
       /no member is called node9\n {2}members: node1 \(…/,
     )
-    expect((await cli.type('evict node4 --yes')).code).toBe(1)
+    const out = await cli.type('evict node4 --yes')
+    expect(out.code).toBe(1)
+    expect(out.err).toMatch(/node4 is evicted already\n {2}.*--compromised --accept-until/)
     expect((await cli.type('evict node1 --yes')).err).toContain('flotilla leave')
     expect((await cli.type('evict node2')).err).toContain('--yes')
     expect(api.changes).toEqual([])
@@ -189,7 +201,10 @@ describe('who belongs', () => {
 
   test('nodes shows roles and terms; only who waits can be approved', async () => {
     expect((await cli.type('nodes')).out).toMatch(/^node4\s+cork\s+\S+\s+anchor\s+evicted\s+-$/m)
-    expect((await cli.type('node approve node3')).err).toContain('no member is called node3')
+    expect((await cli.type('node approve node3')).err).toMatch(
+      /node3 is a member already\n {2}waiting: nobody/,
+    )
+    expect((await cli.type('node approve node9')).err).toContain('no member is called node9')
     expect(api.changes).toEqual([])
   })
 
