@@ -306,6 +306,8 @@ async function inspect(config: Config): Promise<readonly Check[]> {
     node = await openNode(config, silentLogger)
   } catch (error) {
     if (isFault(error, 'DATA_DIR_IN_USE')) return [{ name, status: 'ok', detail: 'open in the running node' }]
+    if (isFault(error, 'STORE_DAMAGED', 'STORE_UNREADABLE'))
+      return [{ name, status: 'fail', detail: error.message }]
     throw error
   }
   try {

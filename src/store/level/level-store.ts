@@ -16,6 +16,9 @@ const RESERVE_BYTES = 16 * 1024 * 1024
 const BATCHES_NUMBERED = 8_192
 const NUMBERS = { gte: 'batch/', lt: 'batch0' }
 const NUMBER_BYTES = 6
+const REMEDY =
+  'Move the directory away and start again: the node takes its records from the other members; ' +
+  'alone, it needs its backup'
 /** Records name people and hold the hashes of their passwords. */
 const DIRECTORY_MODE = 0o700
 
@@ -56,14 +59,15 @@ export class LevelStore implements KeyValue {
       }
       if (isFull(error))
         throw new Fault('STORAGE_FULL', `the disk of ${directory} is full`, { directory }, error)
-      const why = reasons.map((reason) => (reason instanceof Error ? reason.message : String(reason))).at(-1)
+      if (isDamage(error)) throw damaged(directory, error)
+      const why = wordsOf(error)
       throw new Fault('STORE_UNREADABLE', `cannot open ${directory}: ${why}`, { directory }, error)
     }
     try {
       return new LevelStore(directory, level, await lastBatch(directory, level))
     } catch (error) {
       await level.close()
-      throw error
+      throw isDamage(error) ? damaged(directory, error) : error
     }
   }
 
@@ -142,9 +146,7 @@ async function lastBatch(directory: string, level: ClassicLevel<string, Uint8Arr
     if (numbers.has(number)) continue
     throw new Fault(
       'STORE_DAMAGED',
-      `records in ${directory} are gone that stood there (write ${number} of ${last}): the disk has damaged them. ` +
-        'Move the directory away and start again: the node takes its records from the other members; ' +
-        'alone, it needs its backup',
+      `records in ${directory} are gone that stood there (write ${number} of ${last}): the disk has damaged them. ${REMEDY}`,
       { directory, missing: number, last },
     )
   }
@@ -153,6 +155,29 @@ async function lastBatch(directory: string, level: ClassicLevel<string, Uint8Arr
 
 function full(directory: string, cause?: unknown): Fault {
   return new Fault('STORAGE_FULL', 'the disk is full: nothing can be recorded', { directory }, cause)
+}
+
+function damaged(directory: string, cause: unknown): Fault {
+  const message = `the disk has damaged the records in ${directory} (${wordsOf(cause)}). ${REMEDY}`
+  return new Fault('STORE_DAMAGED', message, { directory }, cause)
+}
+
+/** Also a file that LevelDB counts on and that is too short to be one, or gone. */
+function isDamage(error: unknown): boolean {
+  return causes(error).some(
+    (cause) =>
+      codeOf(cause) === 'LEVEL_CORRUPTION' ||
+      (cause instanceof Error &&
+        /^Corruption|(\.ldb|MANIFEST-\d+): (Invalid argument|No such file)/.test(
+          cause.message.replace(/^IO error: /, ''),
+        )),
+  )
+}
+
+/** What LevelDB itself said: its words are the innermost. */
+function wordsOf(error: unknown): string {
+  const last = causes(error).at(-1)
+  return last instanceof Error ? last.message : String(last)
 }
 
 function isFull(error: unknown): boolean {

@@ -155,6 +155,44 @@ describe('a journal whose log the disk has changed', () => {
   })
 })
 
+describe('a journal with a table or list of tables that is damaged', () => {
+  let directory: string
+  const path = (part: string) =>
+    join(directory, readdirSync(directory).find((name) => name.includes(part)) as string)
+  beforeEach(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'flotilla-level-'))
+    const store = await LevelStore.open(directory)
+    for (let n = 0; n < 20; n++) await store.write([put(`key-${n}`, value('a row '.repeat(200)))])
+    await store.close()
+    // Opening makes a table of what the log holds.
+    await (await LevelStore.open(directory)).close()
+  })
+  afterEach(() => rmSync(directory, { recursive: true, force: true }))
+
+  test.each([
+    [
+      'bits of a table turned',
+      () =>
+        writeFileSync(
+          path('.ldb'),
+          readFileSync(path('.ldb')).map((byte, at) => (at % 7 === 0 ? byte ^ 0xff : byte)),
+        ),
+    ],
+    ['a table is cut in half', () => truncateSync(path('.ldb'), statSync(path('.ldb')).size >> 1)],
+    ['a table is empty', () => truncateSync(path('.ldb'), 0)],
+    ['a table is gone', () => rmSync(path('.ldb'))],
+    ['the list is garbage', () => writeFileSync(path('MANIFEST'), Buffer.alloc(300, 0x5a))],
+    ['the list is gone', () => rmSync(path('MANIFEST'))],
+    ['what names the list is garbage', () => writeFileSync(path('CURRENT'), 'garbage')],
+  ])('is not opened where %s, and says what to do', async (_, harm) => {
+    harm()
+    await expect(LevelStore.open(directory)).rejects.toMatchObject({
+      code: 'STORE_DAMAGED',
+      message: expect.stringContaining('Move the directory away'),
+    })
+  })
+})
+
 test('LevelDB hands out a row the disk has changed as if nothing were: the records’ own hashes are there for that', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'flotilla-level-'))
   const secret = Buffer.from(Array.from({ length: 64 }, (_, n) => (n * 151 + 7) % 256))
