@@ -66,7 +66,10 @@ function render(found: StorageFindings): string {
   }
   if (damagedTables.length > 0)
     lines.push(`damaged tables: ${damagedTables.join(', ')}; ${mendedRows} rows were made anew from the logs`)
-  if (damagedEntries === 0 && damagedTables.length === 0) lines.push('nothing is damaged')
+  const sound = damagedEntries === 0 && damagedTables.length === 0
+  // Why is said with the failure.
+  if (found.failure !== null && sound) lines.push('the records are damaged: they could not all be read')
+  else if (sound) lines.push('nothing is damaged')
   else lines.push('the disk of the node changes what is written to it: replace it')
   return lines.join('\n')
 }

@@ -59,16 +59,16 @@ export const STATUS: ClusterStatus & ApiOpenConflicts = {
 }
 
 /** A look that is at its end when it was asked for the third time. */
-function storageCheck(times: number, failure: string | null): StorageCheck {
+function storageCheck(times: number, { failure, sound = false }: ManagementApi['storage']): StorageCheck {
   const running = times > 0 && times < 3
   const last = {
     at: times < 3 ? '2026-11-22T00:00:00.000Z' : '2026-11-23T00:00:00.000Z',
     milliseconds: 1234,
     rows: 300,
     entries: 90,
-    damagedEntries: 1,
-    entriesNamed: [{ feed: 'catalog/system@n', seq: 7 }],
-    damagedTables: ['catalog'],
+    damagedEntries: sound ? 0 : 1,
+    entriesNamed: sound ? [] : [{ feed: 'catalog/system@n', seq: 7 }],
+    damagedTables: sound ? [] : ['catalog'],
     mendedRows: 2,
     failure,
   }
@@ -205,7 +205,7 @@ export interface ManagementApi {
   /** Every list of conflicts that was asked for, without its page. */
   readonly looked: string[]
   /** What a look at the storage ends with. */
-  readonly storage: { failure: string | null }
+  readonly storage: { failure: string | null; sound?: boolean }
   /** Every changing request, as `POST /users {"username":…}`. */
   readonly changes: { readonly request: string; readonly body: unknown }[]
   /** Authorization header of the last request. */
@@ -254,9 +254,9 @@ export function managementApi(): ManagementApi {
   server.post(`${base}/cluster/recovery`, (_, reply) => reply.code(200).send({ network_key: null }))
   let looks = 0
   const storage: ManagementApi['storage'] = { failure: null }
-  server.get(`${base}/cluster/storage-check`, () => storageCheck(looks === 0 ? 0 : looks++, storage.failure))
+  server.get(`${base}/cluster/storage-check`, () => storageCheck(looks === 0 ? 0 : looks++, storage))
   server.post(`${base}/cluster/storage-check`, (_, reply) =>
-    reply.code(202).send(storageCheck(++looks, storage.failure)),
+    reply.code(202).send(storageCheck(++looks, storage)),
   )
   server.post(`${base}/cluster/leave`, (_, reply) => reply.code(200).send())
   server.get(`${base}/users`, (request) => paged(users, request.query))

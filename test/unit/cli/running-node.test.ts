@@ -65,7 +65,6 @@ describe('check', () => {
 
   test('what could not be read is never said to be sound', async () => {
     api.storage.sound = true
-    expect((await cli.type('check')).out).toContain('nothing is damaged')
     api.storage.failure = 'the records could not be read (Corruption: bad block type): stop the node'
     const { code, out } = await cli.type('check')
     expect(code).toBe(1)
