@@ -74,6 +74,9 @@ async function list(command: Command, context: CliContext): Promise<void> {
   const api = await connect(command, context)
   const conflicts = await newest(api, `${baseOf(project)}/conflicts`, query, most)
   const none = all ? 'There are no conflicts.' : 'There is nothing to decide (--all shows what was decided).'
+  // Of a push that an eviction took back the records keep no project.
+  if (all && project !== undefined)
+    terminal.err('Pushes that were taken back from an evicted node are listed without --project only.')
   if (json) terminal.out(JSON.stringify(conflicts))
   else terminal.out(conflicts.length === 0 ? none : render(conflicts))
   if (conflicts.length === most) terminal.err(`\nThese are the newest ${most}; --limit shows more.`)
