@@ -1,6 +1,6 @@
-import { mkdirSync, statfsSync } from 'node:fs'
+import { mkdirSync, readdirSync, statfsSync } from 'node:fs'
 import { ClassicLevel } from 'classic-level'
-import { Fault } from '../../errors.ts'
+import { Fault, isFault } from '../../errors.ts'
 import type { KeyRange, KeyValue, Write } from '../../journal/key-value.ts'
 
 /**
@@ -51,8 +51,10 @@ export class LevelStore implements KeyValue {
     })
     try {
       mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE })
+      checkWhole(directory)
       await level.open()
     } catch (error) {
+      if (isFault(error)) throw error
       const reasons = causes(error)
       if (reasons.some((reason) => codeOf(reason) === 'LEVEL_LOCKED')) {
         throw new Fault('STORE_IN_USE', `another process has ${directory} open`, { directory }, error)
@@ -155,6 +157,13 @@ async function lastBatch(directory: string, level: ClassicLevel<string, Uint8Arr
 
 function full(directory: string, cause?: unknown): Fault {
   return new Fault('STORAGE_FULL', 'the disk is full: nothing can be recorded', { directory }, cause)
+}
+
+/** Without the file that names its list of tables LevelDB begins anew, and throws away what stood there. */
+function checkWhole(directory: string): void {
+  const names = readdirSync(directory)
+  if (names.includes('CURRENT') || !names.some((name) => /\.(ldb|log)$/.test(name))) return
+  throw damaged(directory, new Error('CURRENT is gone'))
 }
 
 function damaged(directory: string, cause: unknown): Fault {

@@ -37,7 +37,7 @@ async function three(): Promise<{
   return { plan, a, b, c }
 }
 
-test('nothing is pruned that a member may still ask for', async () => {
+test('nothing is pruned that a member may still ask for', { timeout: 60_000 }, async () => {
   const { a, b, c } = await three()
   cut([c], [a, b])
   await expect.poll(() => c.host.connected(), within).toEqual([])

@@ -100,6 +100,8 @@ describe('a journal on a disk of its own', () => {
     }
     await expect.poll(() => refused().catch((error) => error.code), { timeout: 10_000 }).toBe('STORAGE_FULL')
     rmSync(join(mount, 'filler'))
+    // The first write may be the one that hears of it.
+    await expect.poll(() => refused().catch((error) => error.code), { timeout: 10_000 }).toBe('written')
     await store.write([put('after', value('1'))])
     await store.close()
 
@@ -183,6 +185,7 @@ describe('a journal with a table or list of tables that is damaged', () => {
     ['a table is gone', () => rmSync(path('.ldb'))],
     ['the list is garbage', () => writeFileSync(path('MANIFEST'), Buffer.alloc(300, 0x5a))],
     ['the list is gone', () => rmSync(path('MANIFEST'))],
+    ['what names the list is gone', () => rmSync(path('CURRENT'))],
     ['what names the list is garbage', () => writeFileSync(path('CURRENT'), 'garbage')],
   ])('is not opened where %s, and says what to do', async (_, harm) => {
     harm()
