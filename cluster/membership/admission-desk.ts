@@ -164,8 +164,7 @@ export class AdmissionDesk implements Startable {
     if (booked.redeemedBy === joiner) return
     if (booked.redeemedBy !== undefined)
       throw new Fault('INVITE_USED', 'the invite has been used by another node; ask for a new one')
-    if (!booked.secret || booked.expiresAt <= now)
-      throw new Fault('INVITE_EXPIRED', 'the invite has expired')
+    if (!booked.secret || booked.expiresAt <= now) throw new Fault('INVITE_EXPIRED', 'the invite has expired')
     const claim = { clusterId: this.#init.clusterId, inviter: network.self, joiner }
     if (!isProof(proof, booked.secret, inviteId, claim))
       throw new Fault('INVITE_UNKNOWN', 'the secret of the invite is wrong; copy it once more')
