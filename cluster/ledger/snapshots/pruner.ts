@@ -7,7 +7,7 @@ import { PRUNE_CHECK_MS, PRUNE_REST_MS } from '../../limits.ts'
 import type { NodeId } from '../../network/network.ts'
 import type { ReplicatedJournal } from '../replicated-journal.ts'
 import { covers } from './lane-position.ts'
-import { fleetOf, isGoodForAll, snapshotsOf } from './snapshot-choice.ts'
+import { attestationsOf, fleetOf, isGoodForAll, snapshotsOf } from './snapshot-choice.ts'
 import type { SnapshotShelf } from './snapshot-shelf.ts'
 import { laggards } from './stability.ts'
 
@@ -74,7 +74,8 @@ export class Pruner implements Startable {
       // Floors only rise.
       if (!covers(snapshot.frontier, floor) || covers(floor, snapshot.frontier)) continue
       if (!isGoodForAll(snapshot, fleet)) continue
-      if (laggards(snapshot, fleet.members, standing).length > 0) continue
+      const attestations = attestationsOf(journal.tables, snapshot)
+      if (laggards({ ...snapshot, attestations }, fleet.members, standing).length > 0) continue
       // It stands for the log that goes, so it has to be here.
       await shelf.fetch(snapshot.digest, this.#stopping.signal)
       return snapshot

@@ -1,5 +1,6 @@
+import { historyOf } from '../../../src/journal/authority/history.ts'
 import type { Tables } from '../../../src/journal/journal.ts'
-import type { Lane } from '../../../src/journal/op.ts'
+import type { Dot, Lane } from '../../../src/journal/op.ts'
 import type { SnapshotRow } from '../../../src/journal/rows.ts'
 import { SNAPSHOT_SIGNERS_MIN } from '../../limits.ts'
 import type { NodeId } from '../../network/network.ts'
@@ -28,6 +29,13 @@ export async function snapshotsOf(tables: Tables, lane: Lane): Promise<SnapshotR
   const rows: SnapshotRow[] = []
   for await (const { row } of tables.list('snapshots')) if (row.lane === lane) rows.push(row)
   return rows.sort((a, b) => b.depth - a.depth || (a.id < b.id ? -1 : 1))
+}
+
+/** The ops of others that vouch for it, as far as they count. */
+export function attestationsOf(tables: Pick<Tables, 'get'>, { id }: SnapshotRow): Dot[] {
+  return historyOf(tables, `snapshot:${id}`).flatMap(({ kind, refused, dot }) =>
+    kind === 'lane.attested' && refused === null ? [dot] : [],
+  )
 }
 
 /**

@@ -1,4 +1,4 @@
-import { type Frontier, type Lane, parseFeedId, reaches } from '../../../src/journal/op.ts'
+import { type Dot, type Frontier, type Lane, parseFeedId, reaches } from '../../../src/journal/op.ts'
 import type { SnapshotRow } from '../../../src/journal/rows.ts'
 import type { NodeId } from '../../network/network.ts'
 import { covers, part } from './lane-position.ts'
@@ -13,17 +13,24 @@ export interface Standing {
   heardFrom(node: NodeId): Frontier | undefined
 }
 
+/** A snapshot, and the ops by which others vouch for it. */
+export interface Vouched extends SnapshotRow {
+  readonly attestations: readonly Dot[]
+}
+
 /**
- * Members that have not yet passed the snapshot and what it stands for. Once there is none, nobody can write
- * an entry any more that has not seen both, so nothing will ever ask for what lies behind.
+ * Members that have not yet passed the snapshot, those who vouch for it and what it stands for. Once there is none,
+ * nobody can write an entry any more that has not seen all of it: nothing will ever ask for what lies behind, and
+ * whoever evicts its author knows by whose word it shields. docs/decisions/0007.
  */
-export function laggards(snapshot: SnapshotRow, members: readonly NodeId[], standing: Standing): NodeId[] {
+export function laggards(snapshot: Vouched, members: readonly NodeId[], standing: Standing): NodeId[] {
   return members.filter((node) => !hasPassed(snapshot, node, standing))
 }
 
-function hasPassed(snapshot: SnapshotRow, node: NodeId, standing: Standing): boolean {
+function hasPassed(snapshot: Vouched, node: NodeId, standing: Standing): boolean {
   const passed = (frontier: Frontier) =>
-    covers(frontier, snapshot.frontier) && reaches(frontier, snapshot.dot)
+    covers(frontier, snapshot.frontier) &&
+    [snapshot.dot, ...snapshot.attestations].every((dot) => reaches(frontier, dot))
   if (node === standing.self) return passed(standing.frontier)
   const own = (frontier: Frontier) =>
     Object.entries(part(frontier, snapshot.lane as Lane)).filter(

@@ -2,7 +2,7 @@ import { bodyOf } from '../authority/bodies.ts'
 import { historyOf, type Readable } from '../authority/history.ts'
 import { allows, termsOf } from '../authority/needs.ts'
 import { grantingOf, memberRight } from '../authority/rights.ts'
-import { hasSeen, type Op, parseFeedId, reaches } from '../op.ts'
+import { type Frontier, hasSeen, type Op, parseFeedId, reaches } from '../op.ts'
 import type { HistoryOp, Refused } from '../rows.ts'
 
 /**
@@ -34,15 +34,24 @@ function kills(tables: Readable, revocation: HistoryOp, op: Op): boolean {
   const evicted = bodyOf(revocation, 'node.evicted')
   if (!evicted?.compromised || !evicted.frontier) return false
   if (reaches(evicted.frontier, op.dot)) return false
-  // What was compacted before it was known can not be taken apart any more.
   const { lane } = parseFeedId(op.dot.feed)
-  return !historyOf(tables, `lane:${lane}`).some((made) => {
-    const snapshot = bodyOf(made, 'lane.snapshotted')
-    return (
-      snapshot !== undefined &&
-      made.refused === null &&
-      hasSeen(revocation, made.dot) &&
-      reaches(snapshot.frontier, op.dot)
-    )
-  })
+  return !historyOf(tables, `lane:${lane}`).some(
+    (made) => shields(tables, revocation, made) && reaches(frontierOf(made), op.dot),
+  )
 }
+
+/**
+ * Whether what a snapshot compacted can not be taken apart by a revocation any more. That hangs on what the revocation
+ * had seen and on nobody's standing, which may change when the log is long gone. One that only the evicted signed
+ * is no shield, or it could make its own; its author may still accept it.
+ */
+function shields(tables: Readable, revocation: HistoryOp, made: HistoryOp): boolean {
+  if (made.kind !== 'lane.snapshotted' || !hasSeen(revocation, made.dot)) return false
+  const evicted = bodyOf(revocation, 'node.evicted')
+  if (made.author !== evicted?.node || reaches(evicted.frontier ?? {}, made.dot)) return true
+  return historyOf(tables, `snapshot:${made.id}`).some(
+    (one) => one.kind === 'lane.attested' && one.author !== evicted.node && hasSeen(revocation, one.dot),
+  )
+}
+
+const frontierOf = (made: HistoryOp): Frontier => bodyOf(made, 'lane.snapshotted')?.frontier ?? {}

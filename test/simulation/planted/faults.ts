@@ -226,7 +226,7 @@ export const PLANTED: readonly PlantedBug[] = [
   ]),
   bug('log is let go of that a member still lacks', [
     'cluster/ledger/snapshots/pruner.ts',
-    '      if (laggards(snapshot, fleet.members, standing).length > 0) continue\n',
+    '      if (laggards({ ...snapshot, attestations }, fleet.members, standing).length > 0) continue\n',
     '',
   ]),
   bug(

@@ -58,13 +58,18 @@ export class Verdicts {
     if (!is(revocation, 'node.evicted') || !revocation.body.compromised) return false
     if (reaches(revocation.body.frontier ?? {}, op.dot)) return false
     const { lane } = parseFeedId(op.dot.feed)
-    return !this.#world.ops.some(
+    const known = this.#world.ops.filter((one) => hasSeen(revocation, one.dot))
+    const { node, frontier } = revocation.body
+    return !known.some(
       (one) =>
         is(one, 'lane.snapshotted') &&
         one.body.lane === lane &&
-        hasSeen(revocation, one.dot) &&
         reaches(one.body.frontier, op.dot) &&
-        this.refusal(one) === null,
+        (one.author !== node ||
+          reaches(frontier ?? {}, one.dot) ||
+          known.some(
+            (word) => is(word, 'lane.attested') && word.body.snapshot === one.id && word.author !== node,
+          )),
     )
   }
 
