@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util'
+import { orLeave, ownWords, WrongWords } from '../support/words.ts'
 import { type Figure, table } from './figures.ts'
 import { commit } from './ledger/commit.ts'
 import { footprint } from './ledger/footprint.ts'
@@ -24,16 +24,18 @@ const parts: Readonly<Record<string, (...args: string[]) => Promise<void>>> = {
 const say = (line: string) => process.stdout.write(`${line}\n`)
 const note = (line: string) => process.stderr.write(`${line}\n`)
 
-async function run(words: readonly string[], scale: Scale): Promise<number> {
-  const [suiteName = '', ...names] = words
+function choose([suiteName = '', ...names]: readonly string[]) {
   const suite = Object.hasOwn(suites, suiteName) ? suites[suiteName] : undefined
-  const unknown = names.filter((name) => !suite || !Object.hasOwn(suite, name))
-  if (!suite || unknown.length > 0) {
-    for (const [name, benches] of Object.entries(suites)) {
-      note(`usage: npm run bench -- ${name} [${Object.keys(benches).join('|')}…] [--brief] [--long]`)
-    }
-    return 2
-  }
+  if (suiteName === '') throw new WrongWords('a suite has to be named; there are:', Object.keys(suites))
+  if (!suite) throw new WrongWords(`no suite is called '${suiteName}'; there are:`, Object.keys(suites))
+  const unknown = names.find((name) => !Object.hasOwn(suite, name))
+  if (unknown !== undefined)
+    throw new WrongWords(`no bench of ${suiteName} is called '${unknown}'; there are:`, Object.keys(suite))
+  return { suite, names }
+}
+
+async function run(words: readonly string[], scale: Scale): Promise<number> {
+  const { suite, names } = orLeave(() => choose(words))
   const before = circumstances()
   const figures: Figure[] = []
   let failed = 0
@@ -58,9 +60,16 @@ const [first, partName, ...partArguments] = process.argv.slice(2)
 if (first === 'part') {
   await parts[partName as string]?.(...partArguments)
 } else {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: { brief: { type: 'boolean', default: false }, long: { type: 'boolean', default: false } },
+  const { values, names } = ownWords({
+    command: 'npm run bench --',
+    about: `Measures, and prints a table. ${Object.entries(suites)
+      .map(([name, benches]) => `Of ${name}: ${Object.keys(benches).join(', ')}; without a name all.`)
+      .join(' ')}`,
+    names: 'SUITE [BENCH...]',
+    options: {
+      brief: { takes: 'nothing', says: 'shows that it works; rough figures' },
+      long: { takes: 'nothing', says: 'with the cases of 1,000,000 ops' },
+    },
   })
-  process.exitCode = await run(positionals, values)
+  process.exitCode = await run(names, values)
 }

@@ -5,23 +5,31 @@
  * prunes and joins: by kill -9, and by a loss of power that takes with it what no fsync covers. Nothing acknowledged
  * may be missing. A run that was cut short goes on where it was, as long as the sources are the same.
  */
-import { parseArgs } from 'node:util'
 import Table from 'cli-table3'
+import { orLeave, ownWords, WrongWords } from '../support/words.ts'
 import { campaign } from './campaign.ts'
 import { KeptRounds } from './kept-rounds.ts'
 import { ALL_PHASES, type Round } from './round.ts'
 import { HEAD, keptOf, lineOf } from './tally.ts'
 
-const { values } = parseArgs({
+const { values } = ownWords({
+  command: 'npm run crash --',
+  about: 'Kills a node, or takes its power, at every step at which it changes its disk.',
   options: {
-    times: { type: 'string', default: '100' },
-    seed: { type: 'string', default: '1' },
-    only: { type: 'string' },
-    lanes: { type: 'string', default: '2' },
-    fresh: { type: 'boolean', default: false },
+    times: { takes: 'count', default: 100, says: 'rounds of each phase' },
+    only: { takes: 'text', says: `phases that begin with this: ${ALL_PHASES.join('; ')}` },
+    seed: { takes: 'number', default: 1, says: 'what chance is drawn from' },
+    lanes: { takes: 'count', default: 2, says: 'rounds at once' },
+    fresh: { takes: 'nothing', says: 'does not go on where an earlier run was cut short' },
   },
 })
-const [times, seed, lanes] = [values.times, values.seed, values.lanes].map(Number) as [number, number, number]
+const { times, seed, lanes } = values
+const phases = orLeave(() => {
+  const { only } = values
+  const chosen = ALL_PHASES.filter((name) => only === undefined || name.startsWith(only))
+  if (chosen.length === 0) throw new WrongWords(`no phase begins with '${only}'; there are:`, ALL_PHASES)
+  return chosen
+})
 const begun = performance.now()
 const interrupted = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -32,7 +40,6 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 const kept = new KeptRounds(seed)
 if (values.fresh) kept.forget()
-const phases = ALL_PHASES.filter((name) => values.only === undefined || name.startsWith(values.only))
 const done = kept.read().filter(({ phase, round }) => phases.includes(phase) && round < times)
 const before = done.length
 const rounds = phases

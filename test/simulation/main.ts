@@ -3,8 +3,9 @@
  * [--workers 2] [--without ignorant,I12] [--keep-going] [--fresh]`, or one of them again: `npm run sim -- --seed 17 [--trace]`.
  */
 import { execFileSync } from 'node:child_process'
-import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
+import { orLeave, ownWords, WrongWords } from '../support/words.ts'
+import { leftOut } from './left-out.ts'
 import { Progress } from './progress.ts'
 import { runSeed, type SeedOutcome, withoutStacks } from './run-seeds.ts'
 import { forgetProgress, type RunKey, resumedFrom, saveProgress } from './run-state.ts'
@@ -23,34 +24,38 @@ const NOTHING = {
   repeated: false,
 }
 
-const { values } = parseArgs({
+const { values } = ownWords({
+  command: 'npm run sim --',
+  about: 'Runs seeds, each a cluster and whatever breaks, until one breaks a promise.',
   options: {
-    seeds: { type: 'string', default: '1000' },
-    from: { type: 'string', default: '1' },
-    seed: { type: 'string' },
-    nodes: { type: 'string' },
-    events: { type: 'string' },
-    workers: { type: 'string', default: '2' },
-    commit: { type: 'string' },
-    without: { type: 'string' },
-    /** Seeds that are passed over. */
-    skip: { type: 'string', default: '' },
-    trace: { type: 'boolean', default: false },
-    fresh: { type: 'boolean', default: false },
-    'keep-going': { type: 'boolean', default: false },
+    seeds: { takes: 'count', default: 1000, says: 'how many' },
+    from: { takes: 'number', default: 1, says: 'the first of them' },
+    seed: { takes: 'number', says: 'only this one, again' },
+    trace: { takes: 'nothing', says: 'with --seed: prints all that happens' },
+    nodes: { takes: 'count', least: 3, most: 7, says: 'drawn from the seed where not said' },
+    events: {
+      takes: 'count',
+      says: `requests, faults and lies go on until so much has happened (${EVENTS})`,
+    },
+    workers: { takes: 'count', default: 2, says: 'seeds at once' },
+    'keep-going': { takes: 'nothing', says: 'does not stop at a seed that breaks a promise' },
+    fresh: { takes: 'nothing', says: 'does not go on where an earlier run was cut short' },
+    skip: { takes: 'text', default: '', says: 'seeds that are passed over: 3,17' },
+    without: { takes: 'text', says: 'lies that are not told, promises not looked at: ignorant,I12' },
+    commit: { takes: 'text', says: 'warns where the sources are not at this one' },
   },
 })
-
-const settings = {
-  nodes: numberOf(values.nodes),
-  events: numberOf(values.events),
-  without: values.without?.split(','),
-}
+const { skipped, ...settings } = orLeave(() => ({
+  nodes: values.nodes,
+  events: values.events,
+  without: values.without === undefined ? undefined : leftOut(values.without),
+  skipped: new Set(values.skip === '' ? [] : values.skip.split(',').map(seedOf)),
+}))
 const commit = commitNow()
 if (values.commit !== undefined && !commit.startsWith(values.commit)) {
   say(`the sources are at ${commit}, not at ${values.commit}: check that commit out to see the same run`)
 }
-process.exitCode = values.seed === undefined ? await runMany() : await runOne(Number(values.seed))
+process.exitCode = values.seed === undefined ? await runMany() : await runOne(values.seed)
 
 async function runOne(seed: number): Promise<number> {
   const outcome = await runSeed({ seed, ...settings, ...(values.trace && { onEvent: say }) })
@@ -65,16 +70,15 @@ async function runOne(seed: number): Promise<number> {
 
 async function runMany(): Promise<number> {
   withoutStacks()
-  const from = Number(values.from)
+  const { from } = values
   const key: RunKey = { commit, from, nodes: settings.nodes, events: settings.events }
   const first = values.fresh ? from : resumedFrom(key)
-  const end = from + Number(values.seeds)
+  const end = from + values.seeds
   if (first > from) say(`goes on at seed ${first}`)
   const progress = new Progress(end - from, first - from)
   const totals = { done: first - from, events: 0, acknowledged: 0, virtualMs: 0, repeated: 0 }
   const found: { first?: Outcome } = {}
   let violations = 0
-  const skipped = new Set(values.skip.split(',').map(Number))
   let next = first
 
   /** The first seed that is not over yet. */
@@ -95,7 +99,7 @@ async function runMany(): Promise<number> {
     progress.show(totals.done)
     if (totals.done % SAVE_EVERY === 0 && violations === 0) saveProgress(key, clear)
   }
-  const crew = Array.from({ length: Math.max(1, Number(values.workers)) }, () => hire())
+  const crew = Array.from({ length: values.workers }, () => hire())
   const work = crew.map(async (worker) => {
     while (next < end && !found.first) {
       const seed = next++
@@ -183,8 +187,10 @@ function commitNow(): string {
   }
 }
 
-function numberOf(text: string | undefined): number | undefined {
-  return text === undefined ? undefined : Number(text)
+function seedOf(text: string): number {
+  if (!/^\d+$/.test(text))
+    throw new WrongWords(`--skip takes whole numbers with commas between, not '${values.skip}'`)
+  return Number(text)
 }
 
 function say(line: string): void {

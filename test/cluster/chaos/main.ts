@@ -8,27 +8,32 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
+import { orLeave, ownWords, WrongWords } from '../../support/words.ts'
 import { runLanes } from './lanes.ts'
 import { removeLeftovers, removeOwn } from './leftovers.ts'
 import { FAULT_KINDS } from './nemesis.ts'
 import { requirements } from './requirements.ts'
 import type { Result } from './schedule.ts'
 
-const { values } = parseArgs({
+const { values } = ownWords({
+  command: 'npm run chaos --',
+  about: 'Five real nodes, faults by schedule, people at work; needs Linux, root and some programs it names.',
   options: {
-    schedules: { type: 'string', default: '10' },
-    seconds: { type: 'string', default: '30' },
-    from: { type: 'string', default: '1' },
-    lanes: { type: 'string', default: '1' },
-    results: { type: 'string' },
-    histories: { type: 'string' },
-    program: { type: 'string' },
+    schedules: { takes: 'count', default: 10, says: 'how many' },
+    seconds: { takes: 'count', default: 30, says: 'faults of each' },
+    from: { takes: 'number', default: 1, says: 'the first schedule' },
+    lanes: { takes: 'count', default: 1, says: 'clusters at once' },
+    results: { takes: 'text', says: 'file for schedules that held; the same sources do not run those again' },
+    histories: { takes: 'text', says: 'directory for all calls of all schedules' },
+    program: { takes: 'text', says: "another build's bin/flotilla.js" },
   },
 })
-const [schedules, seconds, from, lanes] = [values.schedules, values.seconds, values.from, values.lanes].map(
-  Number,
-) as [number, number, number, number]
+const { schedules, seconds, from, lanes } = values
+orLeave(() => {
+  const { program } = values
+  if (program !== undefined && !existsSync(program))
+    throw new WrongWords(`--program: there is no '${program}'`)
+})
 
 /** Shorter runs may miss a kind of fault by chance. */
 const SCHEDULES_WITH_ALL_KINDS = 20

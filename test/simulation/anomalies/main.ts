@@ -4,34 +4,36 @@
  * was cut short, and prints what replays the first that breaks its promise.
  */
 import { once } from 'node:events'
-import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
+import { orLeave, ownWords, WrongWords } from '../../support/words.ts'
 import { allAtOnce, anomalies, type Named, titleOf } from './anomalies.ts'
 import { CHUNK, type Chunk, type Lived, liveThrough, Memory } from './chunks.ts'
 
-const { values } = parseArgs({
+const { values } = ownWords({
+  command: 'npm run sim:anomalies --',
+  about: 'Lives through random variants of each of the 24 anomalies, and of all at once.',
   options: {
-    variants: { type: 'string', default: '100000' },
-    only: { type: 'string' },
-    seed: { type: 'string', default: '1' },
-    path: { type: 'string' },
-    workers: { type: 'string', default: '1' },
-    fresh: { type: 'boolean', default: false },
+    variants: { takes: 'count', default: 100_000, says: 'of each anomaly' },
+    only: { takes: 'number', most: anomalies.length, says: 'this anomaly; 0 is all at once' },
+    seed: { takes: 'number', default: 1, says: 'the first seed' },
+    path: { takes: 'text', says: 'replays one variant, as a violation names it' },
+    workers: { takes: 'count', default: 1, says: 'at once' },
+    fresh: { takes: 'nothing', says: 'does not go on where an earlier run was cut short' },
   },
 })
-const variants = Number(values.variants)
-const crew = Number(values.workers)
-const seed = Number(values.seed)
-const chosen = [allAtOnce, ...anomalies].filter(
-  ({ number }) => values.only === undefined || number === Number(values.only),
-)
-if (chosen.length === 0 || ![variants, crew].every((n) => Number.isInteger(n) && n > 0)) {
-  process.stderr.write(
-    'usage: sim:anomalies [--variants N] [--only 0-24] [--seed S] [--path P] [--workers N] [--fresh]\n',
-  )
-  process.exit(2)
-}
+const { variants, workers: crew, seed } = values
+const chosen = orLeave(choose)
 process.exitCode = values.path === undefined ? await liveAll() : await replay(values.path)
+
+function choose(): Named[] {
+  const { only, path } = values
+  const chosen = [allAtOnce, ...anomalies].filter(({ number }) => only === undefined || number === only)
+  if (path !== undefined && !/^\d+(:\d+)*$/.test(path))
+    throw new WrongWords(`--path is numbers with colons between them, not '${path}'`)
+  if (path !== undefined && only === undefined)
+    throw new WrongWords('--path needs --only: a path is of one anomaly')
+  return chosen
+}
 
 async function replay(path: string): Promise<number> {
   const [{ number: anomaly } = allAtOnce] = chosen

@@ -1,22 +1,44 @@
 /**
  * Plants one mistake after another into a copy of the sources and sees whether the simulation notices:
- * `npm run sim:planted [-- --seeds 2000 --from 1] [--only "part of a name|of another"] [--workers 2]`. Fails when one escapes.
+ * `npm run sim:planted [-- --seeds 2000 --from 1] [--only "part of a name|of another"] [--workers 2]`,
+ * `--list` for their names. Fails when one escapes.
  */
 import { dirname } from 'node:path'
-import { parseArgs } from 'node:util'
-import { PLANTED } from './faults.ts'
+import { orLeave, ownWords, WrongWords } from '../../support/words.ts'
+import { leftOut } from '../left-out.ts'
+import { PLANTED, type PlantedBug } from './faults.ts'
 import { baseline, type Hunted, hunt } from './hunt.ts'
 import { plant } from './plant.ts'
 
-const { values } = parseArgs({
+const { values } = ownWords({
+  command: 'npm run sim:planted --',
+  about: 'Plants one mistake after another into a copy of the sources; fails when the simulation misses one.',
   options: {
-    seeds: { type: 'string', default: '2000' },
-    from: { type: 'string', default: '1' },
-    only: { type: 'string', default: '' },
-    workers: { type: 'string', default: '2' },
-    without: { type: 'string' },
+    list: { takes: 'nothing', says: 'names the mistakes and ends' },
+    only: { takes: 'text', says: "those whose name has this in it, several with '|' between them" },
+    seeds: { takes: 'count', default: 2000, says: 'after so many seeds a mistake has escaped' },
+    from: { takes: 'number', default: 1, says: 'the first seed' },
+    workers: { takes: 'count', default: 2, says: 'mistakes at once' },
+    without: { takes: 'text', says: 'lies and promises (ignorant,I12) left out, as for sim' },
   },
 })
+if (values.list) {
+  say(PLANTED.map(({ name }) => name).join('\n'))
+  process.exit(0)
+}
+const bugs = orLeave(choose)
+
+function choose(): readonly PlantedBug[] {
+  if (values.without !== undefined) leftOut(values.without)
+  const parts = values.only?.split('|')
+  if (!parts) return PLANTED
+  const names = PLANTED.map(({ name }) => name)
+  const unknown = parts.find((part) => part === '' || !names.some((name) => name.includes(part)))
+  if (unknown !== undefined)
+    throw new WrongWords(`no mistake has '${unknown}' in its name; there are:`, names)
+  return PLANTED.filter(({ name }) => parts.some((part) => name.includes(part)))
+}
+
 // One copy for all, so that what somebody edits meanwhile is nobody's catch.
 const sources = plant(dirname(dirname(dirname(import.meta.dirname))), {
   name: 'the sources as they are',
@@ -24,14 +46,13 @@ const sources = plant(dirname(dirname(dirname(import.meta.dirname))), {
 })
 const asked = {
   root: sources.directory,
-  seedsMax: Number(values.seeds),
-  from: Number(values.from),
+  seedsMax: values.seeds,
+  from: values.from,
   without: values.without,
 }
 const skip = await baseline(asked)
 if (skip.length > 0)
   say(`without any mistake planted these seeds break a promise, and are left out: ${skip.join(', ')}`)
-const bugs = PLANTED.filter(({ name }) => values.only.split('|').some((part) => name.includes(part)))
 const width = Math.max(...bugs.map(({ name }) => name.length))
 const hunted: Hunted[] = []
 
@@ -45,7 +66,7 @@ async function work(): Promise<void> {
     say(line(result))
   }
 }
-await Promise.all(Array.from({ length: Number(values.workers) }, work))
+await Promise.all(Array.from({ length: values.workers }, work))
 
 sources.remove()
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { PlantedBug } from './faults.ts'
 
-const ROOMS = ['src', 'cluster', 'test/simulation', 'package.json']
+const ROOMS = ['src', 'cluster', 'test/simulation', 'test/support/words.ts', 'package.json']
 
 /** A copy of the sources with the mistake in it. */
 export interface Copy {
