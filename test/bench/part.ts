@@ -1,4 +1,5 @@
 import { fork } from 'node:child_process'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 /** What a part answers to: every call takes and gives what JSON can carry. */
@@ -26,6 +27,8 @@ export interface Part {
 export async function startPart(name: string, ...args: string[]): Promise<Part> {
   const child = fork(join(import.meta.dirname, 'main.ts'), ['part', name, ...args], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    // As bin/flotilla.js does: what was compiled once is not compiled again.
+    env: { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'flotilla-compiled') },
     execArgv: process.execArgv.filter((word) => !word.startsWith('--cpu-prof')),
   })
   const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>()
