@@ -42,10 +42,15 @@ export interface ApiConflict extends ApiDeed {
   readonly kind: string
   readonly about: string
   readonly project: string | null
+  /** `<project>/<path>`, of what is in a repository; `tag` and `digest` as far as the record says. */
+  readonly repository?: string
+  readonly tag?: string | null
+  readonly digest?: string | null
   readonly reason: string
   readonly text: string
   readonly outcome: 'refused' | 'lost'
-  readonly beaten_by: (ApiDeed & { readonly id: string }) | null
+  /** Of an eviction with what was said with it. */
+  readonly beaten_by: (ApiDeed & { readonly id: string; readonly why?: string }) | null
   readonly open: boolean
   readonly repair: {
     readonly action: 'approve' | 'take' | 'keep' | 'rename' | null

@@ -1,10 +1,11 @@
+import { bodyOf } from '../journal/authority/bodies.ts'
 import { entitiesOf } from '../journal/authority/entities.ts'
 import { findIn } from '../journal/authority/history.ts'
 import { entityOf } from '../journal/authority/rights.ts'
 import type { Readable } from '../journal/effective.ts'
 import { claimKey } from '../journal/names.ts'
 import { claimingOp } from '../journal/register.ts'
-import type { Deed } from './conflict.ts'
+import type { Conflict, Deed } from './conflict.ts'
 import type { Loss } from './losses.ts'
 import { deedOf, deedOfValue, opOf, type Said } from './names.ts'
 
@@ -12,7 +13,7 @@ import { deedOf, deedOfValue, opOf, type Said } from './names.ts'
 const ENTITIES_MAX = 64
 
 /** What an op gave way to. It stands in the history of something the op, or what it rests on, is about. */
-export function beatenBy(tables: Readable, loss: Loss): Deed | null {
+export function beatenBy(tables: Readable, loss: Loss): Conflict['beatenBy'] {
   const { beatenBy: id, tag, fields, author, entity } = loss
   if (id === null) return null
   const value = [...(tag?.values ?? []), ...(fields[0]?.values ?? [])].find((one) => one.id === id)
@@ -24,13 +25,19 @@ export function beatenBy(tables: Readable, loss: Loss): Deed | null {
   // A set goes on with what is added while it is walked.
   for (const one of seen) {
     const found = findIn(tables, one, id)
-    if (found) return deedOf(tables, found)
+    if (found) return { ...deedOf(tables, found), ...whyOf(found) }
     if (seen.size >= ENTITIES_MAX) continue
     for (const grant of tables.get('history', one)?.filter(({ refused }) => refused?.beatenBy === id) ?? []) {
       addRights(seen, grant)
     }
   }
   return findHolder(tables, id)
+}
+
+/** Of an eviction, what was said with it. */
+function whyOf(op: Said): { why?: string } {
+  const why = bodyOf(op, 'node.evicted')?.reason ?? ''
+  return why === '' ? {} : { why }
 }
 
 function addRights(seen: Set<string>, op: Pick<Said, 'needs'> | undefined): void {

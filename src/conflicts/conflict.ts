@@ -7,6 +7,8 @@ export interface Conflict {
   readonly id: OpId
   readonly kind: string
   readonly about: About
+  /** Of what is in a repository: which, and what of it, as far as the op says. */
+  readonly image: Image | null
   /** The project it belongs to, by the name it has now; null where it belongs to none. */
   readonly project: string | null
   readonly reason: LossReason
@@ -15,8 +17,8 @@ export interface Conflict {
   /** `refused`: it never counted; `lost`: something else said at the same time counts. */
   readonly outcome: 'refused' | 'lost'
   readonly deed: Deed
-  /** What it gave way to; null where nothing did, or that is not known here. */
-  readonly beatenBy: Deed | null
+  /** What it gave way to, and of an eviction why; null where nothing did, or that is not known here. */
+  readonly beatenBy: (Deed & { readonly why?: string }) | null
   /** Of a tag: everything it was set to, what counts first. */
   readonly values: readonly (Deed & { readonly digest: string })[]
   /** Of a user or project: what it filled in, and everything that field was filled in with, what counts first. */
@@ -29,10 +31,17 @@ export interface Conflict {
 
 /**
  * `tag`: it was moved at another site at the same time, and there further; `field`: it was filled in there with
- * something else; `forked`: it counted until its node was found to have written two histories. The others are the
- * journal's own.
+ * something else; `forked`: it counted until its node was found to have written two histories; `dangling`: the tag
+ * names a manifest that was taken back with who had pushed it. The others are the journal's own.
  */
-export type LossReason = Reason | 'tag' | 'field' | 'forked'
+export type LossReason = Reason | 'tag' | 'field' | 'forked' | 'dangling'
+
+export interface Image {
+  /** `<project>/<path>`, by the name the project has now. */
+  readonly repository: string
+  readonly tag: string | null
+  readonly digest: string | null
+}
 
 /** Who did something, where and when, in people's names. */
 export interface Deed {
@@ -55,7 +64,14 @@ export type About =
     }
   | { readonly what: 'quota'; readonly project: string }
   | { readonly what: 'member'; readonly project: string; readonly user: string; readonly role: RoleId | null }
-  | { readonly what: 'tag'; readonly project: string; readonly path: string; readonly tag: string }
+  /** `digest`: what it was to name, shortened; left out where `values` say so. */
+  | {
+      readonly what: 'tag'
+      readonly project: string
+      readonly path: string
+      readonly tag: string
+      readonly digest?: string
+    }
   | { readonly what: 'node'; readonly node: string }
   | { readonly what: 'record'; readonly record: string }
 

@@ -4,7 +4,7 @@ import { refusalText } from '../journal/refusals.ts'
 import { beatenBy } from './beaten-by.ts'
 import type { Conflict } from './conflict.ts'
 import { findLoss, type Loss, losses } from './losses.ts'
-import { aboutOf, deedOf, deedOfValue, projectLabel } from './names.ts'
+import { aboutOf, deedOf, deedOfValue, imageOf, projectLabel } from './names.ts'
 import { Newest } from './newest.ts'
 import { remedyOf } from './remedy.ts'
 
@@ -86,6 +86,7 @@ export class Conflicts {
       id,
       kind,
       about: aboutOf(tables, loss),
+      image: imageOf(tables, loss),
       project: projectId === null ? null : projectLabel(tables, projectId),
       reason,
       text: textOf(loss),
@@ -107,6 +108,7 @@ function textOf({ reason, outcome }: Loss): string {
   if (reason === 'field') return 'it was filled in otherwise at another site at the same time'
   if (reason === 'forked')
     return 'written by a node with two histories: what follows their parting was taken back'
+  if (reason === 'dangling') return 'the manifest it names was taken back with the node that had pushed it'
   if (reason === 'revoked' && outcome === 'lost')
     return 'the role was taken away at another site at the same time'
   return refusalText(reason)

@@ -1,4 +1,5 @@
 import { fieldsOf } from '../journal/authority/folds/fields.ts'
+import { parseSubject, type Subject, subjectOf } from '../journal/content/subject.ts'
 import type { Readable } from '../journal/effective.ts'
 import type { Tables } from '../journal/journal.ts'
 import { type LaneFamily, type OpId, parseFeedId } from '../journal/op.ts'
@@ -10,6 +11,7 @@ import {
   type TagRow,
 } from '../journal/rows.ts'
 import type { LossReason } from './conflict.ts'
+import { DanglingTags } from './dangling.ts'
 
 /** An op that lost as the tables have it, before names are put to it. */
 export interface Loss extends Omit<IneffectiveRow, 'reason'> {
@@ -19,6 +21,8 @@ export interface Loss extends Omit<IneffectiveRow, 'reason'> {
   /** Key of its row in `ineffective`; null for a tag's value, which lives beside the one that counts. */
   readonly listed: string | null
   readonly tag: TagPlace | null
+  /** What of which repository it is about; null for what is none of the catalog's, or does not say. */
+  readonly subject: Subject | null
   /** What it filled in and does not count, where a field of a user or project has several values. */
   readonly fields: readonly LostField[]
 }
@@ -44,34 +48,44 @@ const FAMILIES: readonly LaneFamily[] = ['authority', 'catalog', 'verdicts', 'tr
 export interface Look {
   /** Only what belongs to that project. */
   readonly projectId?: string | undefined
-  /** Only what somebody may have to decide about: of what does not count, decisions alone. */
+  /** Only what somebody may have to decide about: of what does not count, decisions, and tags that miss it. */
   readonly mayBeOpen?: boolean | undefined
   /** Rows that may still be read; it ends where there are none left. */
   readonly budget?: { left: number }
 }
 
-/** Every op that lost, row by row in the order of the store: what means several things, then what does not count. */
+/**
+ * Every op that lost, row by row in the order of the store: what means several things, then what does not count, each
+ * manifest with the tags that miss it.
+ */
 export async function* losses(tables: Tables, look: Look = {}): AsyncIterable<Loss> {
   const { projectId, mayBeOpen = false, budget = { left: Number.POSITIVE_INFINITY } } = look
   for await (const loss of splits(tables, projectId)) {
     if (budget.left-- <= 0) return
     yield loss
   }
+  const dangling = new DanglingTags(tables)
   for await (const { key, row } of tables.list('retracted')) {
     if (budget.left-- <= 0) return
     const loss = retracted(key, row)
-    if (projectId === undefined || loss.projectId === projectId) yield loss
+    if (projectId !== undefined && loss.projectId !== projectId) continue
+    yield loss
+    yield* dangling.missing(loss)
   }
-  for await (const { key, row } of tables.list('ineffective', { prefix: mayBeOpen ? 'authority/' : '' })) {
-    if (budget.left-- <= 0) return
-    // What a rule on tags forbade is told with its tag, above: the list does not say which it was.
-    if (row.reason === 'immutable') continue
-    const loss = asLoss(key, row)
-    if (projectId === undefined || loss.projectId === projectId) yield loss
+  for (const prefix of mayBeOpen ? ['authority/', 'catalog/'] : ['']) {
+    for await (const { key, row } of tables.list('ineffective', { prefix })) {
+      if (budget.left-- <= 0) return
+      // What a rule on tags forbade is told with its tag, above: the list does not say which it was.
+      if (row.reason === 'immutable') continue
+      const loss = asLoss(key, row)
+      if (projectId !== undefined && loss.projectId !== projectId) continue
+      if (!mayBeOpen || prefix === 'authority/') yield loss
+      yield* dangling.missing(loss)
+    }
   }
 }
 
-/** The one of that id. A value is looked for among all that are not alone: nothing says where it is. */
+/** The one of that id. A tag's value is looked for among all there are: nothing says where it is. */
 export async function findLoss(tables: Tables, id: OpId, projectId?: string): Promise<Loss | undefined> {
   const row = tables.get('retracted', id)
   if (row) {
@@ -85,7 +99,7 @@ export async function findLoss(tables: Tables, id: OpId, projectId?: string): Pr
     const loss = asLoss(key, row)
     return projectId === undefined || loss.projectId === projectId ? loss : undefined
   }
-  for await (const loss of splits(tables, projectId)) if (loss.id === id) return loss
+  for await (const loss of losses(tables, { projectId, mayBeOpen: true })) if (loss.id === id) return loss
   return undefined
 }
 
@@ -117,7 +131,8 @@ export function lossesOf(tables: Readable, entity: string): Iterable<Loss> {
       const why = { outcome: 'lost', reason: 'field', entity, beatenBy: counts.id } as const
       const { actor, time } = one
       const { fields = [] } = lost.get(one.id) ?? {}
-      const loss = { id: one.id, kind, actor, author, time, ...why, projectId, listed: null, tag: null }
+      const place = { projectId, listed: null, tag: null, subject: null }
+      const loss = { id: one.id, kind, actor, author, time, ...why, ...place }
       lost.set(one.id, { ...loss, fields: [...fields, { field, values }] })
     }
   }
@@ -132,17 +147,25 @@ function countingFirst(field: string, register: Register<string>): Register<stri
 
 function asLoss(key: string, row: IneffectiveRow): Loss {
   const id = key.slice(key.indexOf('/') + 1)
-  return { ...row, id, projectId: projectOf(row.entity), listed: key, tag: null, fields: [] }
+  const subject = key.startsWith('catalog/') ? (parseSubject(row.entity ?? '') ?? null) : null
+  const projectId = subject?.projectId ?? projectOf(row.entity)
+  return { ...row, id, projectId, listed: key, tag: tagOf(subject), subject, fields: [] }
 }
 
-/** What a fork took back. A tag is told by its place. */
+/** What a fork took back. */
 function retracted(id: OpId, { kind, actor, author, time, body, entity }: RetractedRow): Loss {
-  const { projectId: of, path, tag } = Object(body) as { projectId?: string; path?: string; tag?: string }
-  const key = inRepository(`${of}/${path}`, tag ?? '')
-  const place = of && path && tag ? { projectId: of, path, tag, key, values: [] } : null
-  const projectId = of ?? projectOf(entity)
+  const subject = parseSubject(subjectOf({ kind, body: Object(body) }) ?? '') ?? null
+  const projectId = subject?.projectId ?? projectOf(entity)
   const why = { outcome: 'refused', reason: 'forked', entity, beatenBy: null } as const
-  return { id, kind, actor, author, time, ...why, projectId, listed: null, tag: place, fields: [] }
+  const place = { projectId, listed: null, tag: tagOf(subject), subject }
+  return { id, kind, actor, author, time, ...why, ...place, fields: [] }
+}
+
+/** A tag is told by its place. */
+function tagOf(subject: Subject | null): TagPlace | null {
+  if (subject?.what !== 'tag' || subject.tag === null) return null
+  const { projectId, path, tag } = subject
+  return { projectId, path, tag, key: inRepository(`${projectId}/${path}`, tag), values: [] }
 }
 
 /** Of what belongs to a project the entity says which: `project:<id>`, `quota:<id>`, `member:<id>/<user>`. */
@@ -160,13 +183,19 @@ function* lossesOfTag(tables: Readable, key: string, row: TagRow): Iterable<Loss
     if (value === winner?.value) continue
     const { author } = parseFeedId(dot.feed)
     const why = { outcome: 'lost', reason: 'tag', entity: null, beatenBy: winner?.id ?? null } as const
-    yield { id, kind: 'tag.moved', actor, author, time, ...why, projectId, listed: null, tag, fields: [] }
+    const what = { projectId, listed: null, tag, subject: subjectIn(tag, value), fields: [] }
+    yield { id, kind: 'tag.moved', actor, author, time, ...why, ...what }
   }
-  for (const { id } of row.ops ?? []) {
+  for (const { id, value } of row.ops ?? []) {
     const listed = `catalog/${id}`
     const refused = tables.get('ineffective', listed)
-    if (refused?.reason === 'immutable') yield { ...refused, id, projectId, listed, tag, fields: [] }
+    if (refused?.reason !== 'immutable') continue
+    yield { ...refused, id, projectId, listed, tag, subject: subjectIn(tag, value), fields: [] }
   }
+}
+
+function subjectIn({ projectId, path, tag }: TagPlace, digest: string | null): Subject {
+  return { what: 'tag', projectId, path, tag, digest }
 }
 
 function placeOf(key: string, { tag, values }: TagRow): TagPlace {

@@ -1,13 +1,17 @@
 import { bodyOf } from '../journal/authority/bodies.ts'
 import { findIn } from '../journal/authority/history.ts'
+import type { Subject } from '../journal/content/subject.ts'
 import { projectName, type Readable, userName } from '../journal/effective.ts'
 import { parseFeedId } from '../journal/op.ts'
 import type { HistoryOp, IneffectiveRow, Sibling } from '../journal/rows.ts'
-import type { About, Deed } from './conflict.ts'
+import type { About, Deed, Image, LossReason } from './conflict.ts'
 import type { Loss } from './losses.ts'
 
 /** Of a digest: enough to know it by. */
 const DIGEST_SHOWN = 'sha256:'.length + 12
+
+/** Of a tag, what is told with what it was to name: where else nothing says so. */
+const NAMES_DIGEST: ReadonlySet<LossReason> = new Set(['evicted', 'powerless', 'dangling'])
 
 /** What an op says of itself, wherever it stands. */
 type Done = Pick<IneffectiveRow, 'actor' | 'author' | 'time'> & { readonly id: string }
@@ -39,9 +43,11 @@ export function deedOfValue(tables: Readable, value: Sibling<unknown>): Deed {
 export function aboutOf(tables: Readable, loss: Loss): About {
   if (loss.tag) {
     const { projectId, path, tag } = loss.tag
-    return { what: 'tag', project: projectLabel(tables, projectId), path, tag }
+    const about = { what: 'tag', project: projectLabel(tables, projectId), path, tag } as const
+    const digest = NAMES_DIGEST.has(loss.reason) ? loss.subject?.digest : null
+    return digest ? { ...about, digest: digest.slice(0, DIGEST_SHOWN) } : about
   }
-  if (loss.reason === 'forked' && loss.entity === null) return aboutContent(tables, loss)
+  if (loss.subject) return aboutContent(tables, loss.subject)
   const at = loss.entity?.indexOf(':') ?? -1
   if (loss.entity === null || at < 0) return { what: 'record', record: loss.entity ?? '' }
   const [what, id] = [loss.entity.slice(0, at), loss.entity.slice(at + 1)]
@@ -73,10 +79,15 @@ export function aboutOf(tables: Readable, loss: Loss): About {
 }
 
 /** Something of the catalog that no tag tells. */
-function aboutContent(tables: Readable, loss: Loss): About {
-  const { path = '', digest = '' } = Object(opOf(tables, loss)?.body) as { path?: string; digest?: string }
-  const project = loss.projectId === null ? '' : projectLabel(tables, loss.projectId)
-  return { what: 'record', record: `${project}/${path}@${digest.slice(0, DIGEST_SHOWN)}` }
+function aboutContent(tables: Readable, { projectId, path, digest }: Subject): About {
+  const shown = digest === null ? '' : `@${digest.slice(0, DIGEST_SHOWN)}`
+  return { what: 'record', record: `${projectLabel(tables, projectId)}/${path}${shown}` }
+}
+
+export function imageOf(tables: Readable, { subject }: Loss): Image | null {
+  if (!subject) return null
+  const { projectId, path, tag, digest } = subject
+  return { repository: `${projectLabel(tables, projectId)}/${path}`, tag, digest }
 }
 
 /** An account is shown as an administrator's where it was to be one; that it was to be none goes without saying. */

@@ -25,6 +25,8 @@ const BY_HAND: Readonly<Partial<Record<LossReason, string>>> = {
 export function remedyOf(tables: Readable, loss: Loss): Remedy {
   const { reason } = loss
   if (reason === 'tag' || reason === 'field') return { open: true, action: 'take', needs: [], advice: null }
+  if (reason === 'dangling')
+    return { open: true, action: null, needs: [], advice: adviceOnDangling(tables, loss) }
   if (reason === 'name') {
     const advice = 'or keep both as they are shown, or delete one of the two'
     return { open: true, action: 'rename', needs: ['name'], advice }
@@ -43,6 +45,15 @@ export function remedyOf(tables: Readable, loss: Loss): Remedy {
   if (name === undefined) return { open: true, action: 'approve', needs: [], advice: null }
   const advice = `the name ${name} is taken by now: approve it under another one (--as NAME)`
   return { open: true, action: 'approve', needs: ['name'], advice }
+}
+
+function adviceOnDangling(tables: Readable, { tag, subject }: Loss): string {
+  const others = (tag?.values ?? []).filter(({ value }) => value !== subject?.digest)
+  const isThere = others.some(({ value }) =>
+    tables.get('manifests', inRepository(`${tag?.projectId}/${tag?.path}`, value)),
+  )
+  const otherwise = 'push it again, or delete the tag'
+  return isThere ? `--take another of its values, which are listed under tag, ${otherwise}` : otherwise
 }
 
 /** A push that a fork took back: settled once somebody has moved the tag since, or it points there again. */

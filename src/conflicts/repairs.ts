@@ -63,6 +63,12 @@ export class Repairs {
         throw new Fault('PRECONDITION', 'a field takes one of its values: take or keep')
       return this.#settleFields(loss, action, as)
     }
+    if (loss.reason === 'dangling') {
+      const { advice } = remedyOf(this.#parts.journal.tables, loss)
+      throw new Fault('PRECONDITION', 'the tag points at nothing, and no step here gives it anything', {
+        advice,
+      })
+    }
     if (loss.reason === 'tag' && loss.tag) {
       if (action === 'approve') throw new Fault('PRECONDITION', 'a tag takes one of its values: take or keep')
       return this.#settleTag(loss, loss.tag, action, as)
@@ -275,6 +281,7 @@ function guarded(loss: Loss, as: As, demand: Demand, wish?: (tables: Readable) =
 }
 
 function refusalTextOf({ reason }: Loss): string {
+  if (reason === 'dangling') return 'the tag points at nothing'
   if (reason === 'forked') return 'nothing says it again'
   return reason === 'tag' || reason === 'field' ? 'it has values to choose from' : refusalText(reason)
 }

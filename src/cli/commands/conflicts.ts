@@ -74,9 +74,6 @@ async function list(command: Command, context: CliContext): Promise<void> {
   const api = await connect(command, context)
   const conflicts = await newest(api, `${baseOf(project)}/conflicts`, query, most)
   const none = all ? 'There are no conflicts.' : 'There is nothing to decide (--all shows what was decided).'
-  // Of a push that an eviction took back the records keep no project.
-  if (all && project !== undefined)
-    terminal.err('Pushes that were taken back from an evicted node are listed without --project only.')
   if (json) terminal.out(JSON.stringify(conflicts))
   else terminal.out(conflicts.length === 0 ? none : render(conflicts))
   if (conflicts.length === most) terminal.err(`\nThese are the newest ${most}; --limit shows more.`)
@@ -148,7 +145,7 @@ function render(conflicts: readonly ApiConflict[]): string {
     one.actor,
     whereOf(one),
     one.reason,
-    one.beaten_by ? `${one.beaten_by.actor}, ${whereOf(one.beaten_by)}` : '-',
+    one.beaten_by ? beatenBy(one.beaten_by) : '-',
     mendOf(one),
   ])
   const columns = ['conflict', 'written', 'about', 'record', 'by', 'at', 'why', 'gave way to', 'mend']
@@ -169,6 +166,11 @@ function mendOf({ open, repair }: ApiConflict): string {
   if (repair.action === 'approve' && repair.needs.includes('name')) return '--approve --as NAME'
   if (repair.action !== null) return `--${repair.action}`
   return open ? 'by hand' : '-'
+}
+
+function beatenBy(by: NonNullable<ApiConflict['beaten_by']>): string {
+  const why = by.why === undefined ? '' : `: ${by.why}`
+  return `${by.actor}, ${whereOf(by)}${why}`
 }
 
 function whereOf({ node, site }: Pick<ApiConflict, 'node' | 'site'>): string {

@@ -2,20 +2,26 @@ import { roleName } from '../../access/roles.ts'
 import type { About, Conflict, Deed } from '../../conflicts/conflict.ts'
 import { time } from './shapes.ts'
 
-/** A conflict as it is sent; `values` of tags only, `fields` of users and projects, what counts first. */
+/** A conflict as it is sent; `repository`, `tag` and `digest` of what is in a repository, `values` of tags only, `fields` of users and projects, what counts first. */
 export function conflictShape(conflict: Conflict): object {
-  const { id, kind, about, project, reason, text, outcome, deed, beatenBy, values, fields, remedy } = conflict
+  const { id, kind, about, image, project, reason, text, outcome, deed, beatenBy } = conflict
+  const { values, fields, remedy } = conflict
   const { open, action, needs, advice } = remedy
   return {
     id,
     kind,
     about: [aboutText(about), ...fields.map((one) => fieldText(one, id))].join(', '),
     project,
+    ...(image && { repository: image.repository, tag: image.tag, digest: image.digest }),
     reason,
     text,
     outcome,
     ...deedShape(deed),
-    beaten_by: beatenBy && { id: beatenBy.id, ...deedShape(beatenBy) },
+    beaten_by: beatenBy && {
+      id: beatenBy.id,
+      ...deedShape(beatenBy),
+      ...(beatenBy.why !== undefined && { why: beatenBy.why }),
+    },
     open,
     repair: { action, needs, advice },
     ...(values.length > 0 && {
@@ -64,7 +70,7 @@ function aboutText(about: About): string {
       return `${about.user} in ${about.project}${role}`
     }
     case 'tag':
-      return `${about.project}/${about.path}:${about.tag}`
+      return `${about.project}/${about.path}:${about.tag}${about.digest ? `@${about.digest}` : ''}`
     case 'node':
       return `node ${about.node}`
     default:

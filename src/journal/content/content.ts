@@ -4,6 +4,7 @@ import type { Refused } from '../rows.ts'
 import type { Draft } from '../table-store.ts'
 import { catalogRules } from './catalog.ts'
 import { mayWrite } from './membership.ts'
+import { subjectOf } from './subject.ts'
 import { trailRules } from './trail.ts'
 import { verdictRules } from './verdicts.ts'
 
@@ -22,7 +23,7 @@ export function applyContent(draft: Draft, op: Op): Refused | null {
   if (refused) {
     const { id, kind, actor, author, time, dot } = op
     const family = familyOf(parseFeedId(dot.feed).lane)
-    const row = { kind, actor, author, time, outcome: 'refused', entity: null, ...refused } as const
+    const row = { kind, actor, author, time, outcome: 'refused', entity: subjectOf(op), ...refused } as const
     draft.put('ineffective', `${family}/${id}`, row)
     return refused
   }

@@ -23,7 +23,7 @@ export interface IneffectiveRow {
   readonly reason: Reason
   /** `refused`: never had the right, or lost it by a revocation; `lost`: another op beat it. */
   readonly outcome: 'refused' | 'lost'
-  /** The entity it was about, such as `user:<id>`; null where it never came so far. */
+  /** What it was about, such as `user:<id>`; of the catalog as `content/subject.ts` has it; null where it never came so far. */
   readonly entity: string | null
   /** The op it gave way to, where there is one. */
   readonly beatenBy: OpId | null

@@ -76,6 +76,16 @@ export function entityOf(op: Formed): string | null {
     case 'quota.set':
     case 'quota.moved':
       return `quota:${op.body.project}`
+    case 'tag.moved':
+      return `tag:${op.body.projectId}/${op.body.path}:${op.body.tag}@${op.body.digest}`
+    case 'tag.deleted':
+      return `tag:${op.body.projectId}/${op.body.path}:${op.body.tag}`
+    case 'manifest.put':
+    case 'manifest.deleted':
+      return `manifest:${op.body.projectId}/${op.body.path}@${op.body.digest}`
+    case 'blob.linked':
+    case 'blob.unlinked':
+      return `blob:${op.body.projectId}/${op.body.path}@${op.body.digest}`
     default:
       return null
   }

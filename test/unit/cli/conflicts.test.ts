@@ -36,13 +36,6 @@ describe('conflicts', () => {
     expect(api.looked).toEqual(['/conflicts'])
   })
 
-  test('whoever looks for all of one project is told what no project is known of', async () => {
-    const said = 'taken back from an evicted node are listed without --project only'
-    expect((await cli.type('conflicts --all --project shop')).err).toContain(said)
-    for (const words of ['conflicts --project shop', 'conflicts --all'])
-      expect((await cli.type(words)).err).not.toContain(said)
-  })
-
   test('are narrowed down to a project, a site, a kind and a time', async () => {
     await cli.type('conflicts --project shop --since 2026-11-01 --at oslo --kind tag.moved')
     expect(api.looked).toEqual([

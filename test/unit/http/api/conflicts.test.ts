@@ -76,6 +76,9 @@ describe('conflicts', () => {
       kind: 'tag.moved',
       about: 'library/web:v3',
       project: 'library',
+      repository: 'library/web',
+      tag: 'v3',
+      digest: expect.stringMatching(/^sha256:/),
       reason: 'tag',
       text: 'the tag was moved at another site at the same time',
       outcome: 'lost',
@@ -125,7 +128,8 @@ test('what they are about is told in a few words, with what it would change', ()
   const deed = { id: 'x', actor: 'anna', node: 'n', site: 's', time: 0 }
   const about = (what: Conflict['about']) => {
     const remedy = { open: false, action: null, needs: [], advice: null }
-    const facts = { id: 'x', kind: 'k', project: null, reason: 'form', text: 't', outcome: 'lost' } as const
+    const named = { id: 'x', kind: 'k', project: null, image: null }
+    const facts = { ...named, reason: 'form', text: 't', outcome: 'lost' } as const
     return conflictShape({ ...facts, about: what, deed, beatenBy: null, values: [], fields: [], remedy })
   }
   const texts = [
@@ -137,6 +141,7 @@ test('what they are about is told in a few words, with what it would change', ()
     about({ what: 'member', project: 'shop', user: 'bob', role: null }),
     about({ what: 'quota', project: 'shop' }),
     about({ what: 'node', node: 'south' }),
+    about({ what: 'tag', project: 'shop', path: 'web', tag: 'v1', digest: 'sha256:abc' }),
     about({ what: 'record', record: 'network:abc' }),
   ].map((shape) => (shape as { about: string }).about)
   expect(texts).toEqual([
@@ -148,6 +153,7 @@ test('what they are about is told in a few words, with what it would change', ()
     'bob in shop',
     'quota of shop',
     'node south',
+    'shop/web:v1@sha256:abc',
     'network:abc',
   ])
 })
@@ -167,6 +173,7 @@ test('a field is told with what it was filled in with, long texts cut short in t
     id: 'x',
     kind: 'user.profile-set',
     about: { what: 'user', user: 'anna', admin: null },
+    image: null,
     project: null,
     reason: 'field',
     text: 't',
