@@ -1,3 +1,4 @@
+import { historyOf } from '../../../src/journal/authority/history.ts'
 import { isAdmin } from '../../../src/journal/effective.ts'
 import { op } from '../../../src/journal/kinds.ts'
 import { AUTHORITY, CATALOG, type Frontier, type Op, reaches } from '../../../src/journal/op.ts'
@@ -128,6 +129,13 @@ const snapshots: Act = ({ site }) => {
   return [AUTHORITY, op('lane.snapshotted', body, 'node')]
 }
 
+/** Another's, or its own: only the former says anything. */
+const attests: Act = ({ site, pick }) => {
+  const known = historyOf(site.tables, `lane:${CATALOG}`)
+  const chosen = known[pick % Math.max(1, known.length)]
+  return chosen && [AUTHORITY, op('lane.attested', { snapshot: chosen.id }, 'node')]
+}
+
 export const compaction: Anomaly = {
   number: 23,
   name: 'a lane is compacted behind a snapshot',
@@ -135,6 +143,7 @@ export const compaction: Anomaly = {
     pushesAtB,
     pushesAtB,
     snapshots,
+    attests,
     ({ site, people: { root }, pick }) =>
       site.node === B
         ? undefined
@@ -154,10 +163,15 @@ export const compaction: Anomaly = {
     for (const one of wrote(outcome, 'lane.snapshotted')) {
       const row = outcome.tables.get('snapshots', one.id)
       promised((row !== undefined) === counts(outcome, one), 'a snapshot that counts is known to all')
-      if (!row) continue
-      promised(row.signers[0] === one.author, 'by whom it was made')
-      for (const push of wrote(outcome, 'tag.moved').filter(({ dot }) => reaches(row.frontier, dot))) {
-        const spared = evicted.every((eviction) => saw(eviction, one))
+      if (row) promised(row.signers[0] === one.author, 'by whom it was made')
+      const words = wrote(outcome, 'lane.attested').filter(
+        ({ author, body }) => author !== B && (body as { snapshot: string }).snapshot === one.id,
+      )
+      const { frontier } = one.body as { frontier: Frontier }
+      for (const push of wrote(outcome, 'tag.moved').filter(({ dot }) => reaches(frontier, dot))) {
+        const spared = evicted.every(
+          (eviction) => saw(eviction, one) && (one.author !== B || words.some((word) => saw(eviction, word))),
+        )
         promised(
           !spared || counts(outcome, push),
           'what lies within a snapshot that is known is never decided again',

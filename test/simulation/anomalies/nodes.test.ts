@@ -168,3 +168,26 @@ scenario(23, async ({ a, b, shop, erin, root, write, hear, meet }) => {
   const kept = ['old', 'new'].map((tag) => tables.get('tags', `${shop}/app\u0000${tag}`)?.values.length ?? 0)
   expect(kept).toEqual([1, 0])
 })
+
+for (const [promise, isVouchedFor, left] of [
+  ['by its own word alone a snapshot of the evicted is no shield', false, 0],
+  ["by another's word it is, though its author is out", true, 1],
+] as const) {
+  scenario(
+    23,
+    async ({ a, b, shop, erin, root, write, hear, meet }) => {
+      await write(b, CATALOG, to(shop, erin, 'old'))
+      const [lane, stateHash] = [CATALOG, b.tables.hashOf('catalog')]
+      const body = { lane, frontier: catalogAt(b), authority: {}, stateHash, digest: TWO, bytes: 1 }
+      const snapshot = await write(b, AUTHORITY, op('lane.snapshotted', body, 'node'))
+      await hear(a, b)
+      if (isVouchedFor) await write(a, AUTHORITY, op('lane.attested', { snapshot }, 'node'))
+      const eviction = { node: B, compromised: true, frontier: {}, reason: '' }
+      await write(a, AUTHORITY, op('node.evicted', eviction, root))
+      const { tables } = await meet()
+      expect(tables.get('snapshots', snapshot)).toBeUndefined()
+      expect(tables.get('tags', `${shop}/app\u0000old`)?.values.length ?? 0).toBe(left)
+    },
+    promise,
+  )
+}

@@ -19,10 +19,14 @@ export interface Apart extends People {
   readonly meet: () => Promise<Outcome>
 }
 
-/** The one story of an anomaly; random variants of it are in `anomalies.test.ts`. */
-export function scenario(number: number, tell: (apart: Apart) => Promise<void>): void {
+/**
+ * The story of an anomaly; random variants of it are in `anomalies.test.ts`.
+ * @param promise where there is more than one story, what this one shows
+ */
+export function scenario(number: number, tell: (apart: Apart) => Promise<void>, promise?: string): void {
   const anomaly = anomalies.find((one) => one.number === number)
-  test(anomaly ? titleOf(anomaly) : `anomaly ${number} is none`, async () => {
+  const title = anomaly ? titleOf(anomaly) : `anomaly ${number} is none`
+  test(promise ? `${title}: ${promise}` : title, async () => {
     const founded = await foundedCluster()
     const [a, b, c] = await sitesApart(founded)
     await tell({
