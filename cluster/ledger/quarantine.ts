@@ -1,16 +1,17 @@
 import { decode, encode } from 'cborg'
 import { Fault } from '../../src/errors.ts'
 import { entitiesOf } from '../../src/journal/authority/entities.ts'
+import { retractedTag } from '../../src/journal/content/retracted-tags.ts'
 import type { TableChange, Tables } from '../../src/journal/journal.ts'
 import type { Write } from '../../src/journal/key-value.ts'
 import type { KindName } from '../../src/journal/kinds.ts'
-import { type FeedId, type Frontier, familyOf, opsOf, parseFeedId } from '../../src/journal/op.ts'
+import { type FeedId, type Frontier, familyOf, type OpId, opsOf, parseFeedId } from '../../src/journal/op.ts'
 import type { RetractedRow } from '../../src/journal/rows.ts'
 import type { Sequencer } from '../../src/journal/sequencer.ts'
 import type { BlockFormat } from './block-format.ts'
 import type { Fork, Forks } from './forks.ts'
 import { blockKey, encodeHeads, headKey, indexKey } from './layout.ts'
-import { RETRACTED, Retelling, type RetellingParts } from './retelling.ts'
+import { RETRACTED, RETRACTED_TAGS, Retelling, type RetellingParts } from './retelling.ts'
 
 export interface QuarantineParts extends Omit<RetellingParts, 'entryOf'> {
   readonly format: BlockFormat
@@ -131,7 +132,8 @@ export class Quarantine {
   #retractions(cuts: ReadonlyMap<FeedId, number>): Write[] {
     const { feeds, sequencer, format, tables } = this.#parts
     const frontier = sequencer.frontier()
-    return [...cuts].flatMap(([feed, from]) => {
+    const tags = new Map<string, OpId[]>()
+    const retracted = [...cuts].flatMap(([feed, from]) => {
       const writes: Write[] = []
       const family = familyOf(parseFeedId(feed).lane)
       for (let seq = from; seq <= (frontier[feed] ?? 0); seq++) {
@@ -144,10 +146,17 @@ export class Quarantine {
           const entity = family === 'authority' ? (entitiesOf(one)[0] ?? null) : null
           const row: RetractedRow = { kind, actor, author, time, dot, body, entity }
           writes.push({ type: 'put', key: RETRACTED + id, value: encode(row) })
+          const tag = retractedTag(row)
+          if (tag !== undefined) tags.set(tag, [...(tags.get(tag) ?? []), id])
         }
       }
       return writes
     })
+    const waiting = [...tags].map(([tag, ids]): Write => {
+      const all = new Set([...(tables.get('retractedTags', tag)?.ids ?? []), ...ids])
+      return { type: 'put', key: RETRACTED_TAGS + tag, value: encode({ ids: [...all] }) }
+    })
+    return [...retracted, ...waiting]
   }
 
   /** The frontier, each feed up to its fork. */

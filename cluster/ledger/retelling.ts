@@ -32,6 +32,7 @@ import type { FeedRange, StoredFeeds } from './stored-feeds.ts'
 const SHADOW = 'retold/'
 /** Rows that nothing is worked out from, and that no entry gives back. */
 export const RETRACTED = 't/retracted/'
+export const RETRACTED_TAGS = 't/retractedTags/'
 /** All that the sequencer makes of the entries. */
 const MADE: readonly string[] = ['feed/', 'state-hash/', 't/']
 
@@ -237,7 +238,8 @@ function sumOf(sums: Map<LaneFamily, RowsSum>, family: LaneFamily): RowsSum {
 async function* told(
   rows: AsyncIterable<readonly [string, Uint8Array]>,
 ): AsyncGenerator<readonly [string, Uint8Array]> {
-  for await (const row of rows) if (!row[0].startsWith(RETRACTED)) yield row
+  for await (const row of rows)
+    if (!row[0].startsWith(RETRACTED) && !row[0].startsWith(RETRACTED_TAGS)) yield row
 }
 
 function all(prefix: string): KeyRange {

@@ -60,6 +60,7 @@ function adviceOnDangling(tables: Readable, { tag, subject }: Loss): string {
 function remedyOfTag(tables: Readable, { tag, time }: Loss, op: Said): Remedy {
   const { digest } = bodyOf(op, 'tag.moved') ?? {}
   const counts = tables.get('tags', tag?.key ?? '')?.values[0]
+  if (tables.get('retracted', op.id)?.settled) return SETTLED
   if (digest === undefined || counts?.value === digest || (counts?.time ?? 0) > time) return SETTLED
   if (tables.get('manifests', inRepository(`${tag?.projectId}/${tag?.path}`, digest)))
     return { open: true, action: 'approve', needs: [], advice: null }

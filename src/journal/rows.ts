@@ -68,6 +68,7 @@ export type { Claim, Register, Sibling } from './rows/registers.ts'
  * - disputes     as `tags`: those that mean several things, or were to mean what a rule forbade
  * - disputedFields `user:<id>`, `project:<id>`: those of which a field has several values
  * - retracted    op id: what counted here until its author was found to have two histories
+ * - retractedTags as `tags`: which of these moved it, and wait for somebody's word
  */
 export interface Rows {
   cluster: ClusterRow
@@ -100,6 +101,7 @@ export interface Rows {
   disputes: { readonly tag: string }
   disputedFields: { readonly fields: readonly string[] }
   retracted: RetractedRow
+  retractedTags: { readonly ids: readonly OpId[] }
 }
 
 export type TableName = keyof Rows

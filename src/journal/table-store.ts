@@ -38,6 +38,7 @@ const FAMILY: Partial<Record<TableName, LaneFamily | null>> = {
   disputedFields: null,
   // What counted here and does no more, since its author had another history as well: others held that one.
   retracted: null,
+  retractedTags: null,
 }
 
 /** The lane family a row is made from; undefined for what is a node's own business and in no hash. */

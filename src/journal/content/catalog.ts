@@ -11,6 +11,7 @@ import {
 import type { Draft } from '../table-store.ts'
 import type { Rules } from './content.ts'
 import { isDisputed } from './disputes.ts'
+import { settleRetracted } from './retracted-tags.ts'
 import { withTagOp } from './tags.ts'
 
 interface Place {
@@ -86,7 +87,9 @@ function changeTag(
   key: string,
   body: Place & { readonly tag: string; readonly digest: string | null },
 ): void {
-  const before = draft.get('tags', inRepository(key, body.tag))
+  const at = inRepository(key, body.tag)
+  settleRetracted(draft, at, op)
+  const before = draft.get('tags', at)
   const { row, refused, counting } = withTagOp(draft, before, op, body)
   for (const id of counting) forgive(draft, id)
   for (const id of refused) {

@@ -59,6 +59,8 @@ export interface RetractedRow {
   readonly body: unknown
   /** The entity it was about; null for what is none of the authority's. */
   readonly entity: string | null
+  /** Of a tag: somebody has moved or deleted it since. */
+  readonly settled?: true
 }
 
 export interface Refused {

@@ -9,7 +9,8 @@ import type { SortedRows } from '../sorted-rows.ts'
 
 const TABLES = { gte: 't/', lt: 't0' }
 /** What a node keeps to decide with is its own business. */
-const UNHASHED = /^t\/(history|stages|stageMembers|dependents|reviews|disputes|disputedFields|retracted)\//
+const UNHASHED =
+  /^t\/(history|stages|stageMembers|dependents|reviews|disputes|disputedFields|retracted|retractedTags)\//
 
 /** The rows every node must agree on. */
 export function tableRows(rows: SortedRows): [string, Uint8Array][] {

@@ -14,6 +14,7 @@ export type SharedTable = Exclude<
   | 'disputes'
   | 'disputedFields'
   | 'retracted'
+  | 'retractedTags'
 >
 
 /** Rows by table and key, as they come out in the end. */

@@ -13,6 +13,7 @@ import { systemRandom as random } from '../../../src/runtime/random.ts'
 import { everything, fleet, openSite, type Site, temporary, user } from '../cluster/ledger/shipyard.ts'
 
 let founder: Site
+let plan: Awaited<ReturnType<typeof fleet>>['plan']
 let project: string
 
 const facts = { mediaType: 'm', size: 1, artifactType: null, subject: null, annotations: {}, references: [] }
@@ -25,9 +26,9 @@ const moved = (tag: string, character: string) =>
 
 /** A member whose disk was copied writes twice under one number; the founder held one of the histories. */
 beforeEach(async () => {
-  const { plan, founder: first, others } = await fleet(1)
-  founder = first
-  const [member] = others as [Site]
+  const made = await fleet(1)
+  ;({ plan, founder } = made)
+  const [member] = made.others as [Site]
   const owner = (await founder.journal.commit(AUTHORITY, () => [user('ada')])).ids[0] as string
   const shop = { name: 'shop', number: 9, owner, ownerMember: 8, metadata: { public: 'false' } }
   project = (await founder.journal.commit(AUTHORITY, () => [op('project.created', shop, 'node')]))
@@ -101,6 +102,28 @@ test('what a fork took back is listed with who, why and where, and said again by
   await founder.journal.commit(CATALOG, () => [manifest('c'), moved('gone', 'c')])
   expect(await open()).toEqual([])
   expect(await open(true)).toHaveLength(4)
+})
+
+test('what was mended does not come back once the tag is deleted on purpose, nor by a restart', async () => {
+  const found = await open()
+  const idOf = (tag: string) => found.find(({ about }) => 'tag' in about && about.tag === tag)?.id as string
+  await repair(idOf('here'))
+  await founder.journal.commit(CATALOG, () => [op('tag.deleted', { ...place(), tag: 'here' }, 'node')])
+  expect(tagged('here')).toBeUndefined()
+  const left = (list: typeof found) =>
+    list.map(({ about }) => ('tag' in about ? about.tag : about.what)).sort()
+  expect(left(await open())).toEqual(['gone', 'user'])
+  await expect(repair(idOf('here'))).rejects.toMatchObject({ code: 'CONFLICT' })
+  // One that nobody spoke for meanwhile waits on, through another look at the same fork.
+  await founder.journal.quarantine.straighten()
+  expect(left(await open())).toEqual(['gone', 'user'])
+  await founder.close()
+  founder = await openSite(plan, { identity: founder.identity, directory: founder.directory })
+  expect(left(await open())).toEqual(['gone', 'user'])
+  // Deleted without ever having been said again: that is a decision as well.
+  await founder.journal.commit(CATALOG, () => [manifest('c'), moved('gone', 'c')])
+  await founder.journal.commit(CATALOG, () => [op('tag.deleted', { ...place(), tag: 'gone' }, 'node')])
+  expect(left(await open())).toEqual(['user'])
 })
 
 test('it is in no hash that members compare', async () => {
