@@ -1,26 +1,29 @@
-import { type Dependent, isRight, reviewDependents } from './authority/review.ts'
+import { isRight, reviewDependents } from './authority/review.ts'
 import { type Disputed, disputed, Rebuilding } from './content/rebuild.ts'
 import { redecide } from './content/retract.ts'
 import type { Archive } from './feed-log.ts'
 import { type FeedId, type Frontier, familyOf, type Lane, type Op, opsOf, parseFeedId } from './op.ts'
 import { type Progress, replay } from './replay.ts'
+import type { Right } from './rows.ts'
 import type { Draft, TableStore } from './table-store.ts'
 
 /** Dependents decided between two groups: some milliseconds at most, so that nobody waits for a review to end. */
 const DEPENDENTS_PER_SLICE = 512
+/** Entities in which they are, read at once: at least one of each is decided in a slice. */
+const ENTITIES_PER_SLICE = 512
 /** Of what was written while a lane was read, as much may be left to be read with writers waiting. */
 const TAIL_ENTRIES_MAX = 1_000
 
-/** Some of those who rest on a right, read before the writer's turn: of that, reading would take the most. */
+/** Where some of those are who rest on a right, read before the writer's turn. */
 interface Slice {
-  readonly right: string
+  readonly right: Right
   readonly after: string
   /** Which putting down of the right it is for, and which state of the store it is from. */
   readonly renewal: number | undefined
   readonly opened: number
-  readonly dependents: readonly Dependent[]
-  /** Behind which the next one begins; undefined where there is none. */
-  readonly next: string | undefined
+  readonly entities: readonly string[]
+  /** Others follow. */
+  readonly isCut: boolean
 }
 
 /** The writer of the tables, as far as a review needs it. */
@@ -139,19 +142,24 @@ export class Reviews {
    * Who comes to rest on the right after a slice was read was decided by what counts by then; what counts changes
    * together with a renewal, and all of it is read again.
    */
-  async #right(right: string): Promise<void> {
+  async #right(right: Right): Promise<void> {
     const after = this.#afterOf(right)
     const ahead = await this.#ahead
     const isNext = ahead?.right === right && ahead.after === after && this.#isFresh(ahead)
     const slice = isNext ? ahead : await this.#slice(right, after)
-    const { dependents, next } = slice
-    // Read while this one is written. Where that fails it is tried again in its own time, and said then.
-    this.#ahead = next === undefined ? undefined : this.#slice(right, next).catch(() => undefined)
     await this.#turn(slice.opened, async (draft) => {
       if (!this.#isFresh(slice)) return draft
       draft.delete('reviews', right)
-      reviewDependents(draft, dependents)
-      if (!draft.has('reviews', right) && next !== undefined) draft.put('reviews', right, { after: next })
+      const passed = reviewDependents(draft, right, slice.entities, DEPENDENTS_PER_SLICE)
+      const left = slice.entities.slice(passed)
+      if (left.length === 0 && !slice.isCut) return draft
+      const next = keyOf(right, slice.entities[passed - 1] as string)
+      if (!draft.has('reviews', right)) draft.put('reviews', right, { after: next })
+      // Read while this one is written. Where that fails it is tried again in its own time, and said then.
+      this.#ahead =
+        left.length > 0
+          ? Promise.resolve({ ...slice, after: next, entities: left })
+          : this.#slice(right, next).catch(() => undefined)
       return draft
     })
   }
@@ -160,22 +168,15 @@ export class Reviews {
     return renewal === this.#renewals.get(right) && opened === this.#opened
   }
 
-  async #slice(right: string, after: string): Promise<Slice> {
+  async #slice(right: Right, after: string): Promise<Slice> {
     const [renewal, opened] = [this.#renewals.get(right), this.#opened]
-    const rows: { key: string; dependent: Dependent }[] = []
-    const from = after === '' ? {} : { after }
-    const options = { prefix: `${right}\u0000`, limit: DEPENDENTS_PER_SLICE, ...from }
-    for await (const { key, row } of this.#writer.tables.list('dependents', options)) {
-      const id = key.slice(key.lastIndexOf('\u0000') + 1)
-      rows.push({ key, dependent: { id, entities: row.entities } })
+    const entities: string[] = []
+    const prefix = keyOf(right, '')
+    const options = { prefix, limit: ENTITIES_PER_SLICE, ...(after !== '' && { after }) }
+    for await (const { key } of this.#writer.tables.list('dependents', options)) {
+      entities.push(key.slice(prefix.length))
     }
-    // What is about one entity is decided at once, or its rows would be made anew for every part.
-    const last = rows.at(-1)?.dependent.entities[0]
-    const isCut = rows.length === DEPENDENTS_PER_SLICE
-    const whole = rows.findLastIndex(({ dependent }) => dependent.entities[0] !== last) + 1
-    const kept = isCut && whole > 0 ? rows.slice(0, whole) : rows
-    const next = isCut ? kept.at(-1)?.key : undefined
-    return { right, after, renewal, opened, dependents: kept.map(({ dependent }) => dependent), next }
+    return { right, after, renewal, opened, entities, isCut: entities.length === ENTITIES_PER_SLICE }
   }
 
   /** A turn of the writer, unless the store is another than when this began. */
@@ -280,4 +281,9 @@ export class Reviews {
     const base = await this.#archive.base(lane)
     return new Map(base ? [...base.feeds].map(([feed, { seq, seen }]) => [feed, { seq, seen }]) : [])
   }
+}
+
+/** The key of `dependents`. */
+function keyOf(right: Right, entity: string): string {
+  return `${right}\u0000${entity}`
 }

@@ -63,7 +63,7 @@ export type { Claim, Register, Sibling } from './rows/registers.ts'
  * - history      entity (`user:<id>`, `project:<id>`, `member:<project>/<user>`, `node:<id>`, `invite:<id>`, `quota:<project>`)
  * - stages       `cluster` or `project:<id>`: revocations that are decided together
  * - stageMembers `<stage>/<chunk>`: which they are
- * - dependents   `<right>\0<entity>\0<op id>`: who rests on a right; and `<right>`, where anybody does
+ * - dependents   `<right>\0<entity>`: in whose history ops rest on a right; and `<right>`, where any do
  * - reviews      right: its dependents are to be decided again
  * - disputes     as `tags`: those that mean several things, or were to mean what a rule forbade
  * - disputedFields `user:<id>`, `project:<id>`: those of which a field has several values
@@ -96,7 +96,7 @@ export interface Rows {
   history: readonly HistoryOp[]
   stages: StageRow
   stageMembers: readonly StageMember[]
-  dependents: { readonly entities: readonly string[] }
+  dependents: Readonly<Record<string, never>>
   reviews: { readonly after: string }
   disputes: { readonly tag: string }
   disputedFields: { readonly fields: readonly string[] }

@@ -52,20 +52,24 @@ export function applyAuthority(draft: Draft, op: Op, known: Frontier): Refused |
   })
   for (const entity of entities) remember(draft, entity, record(entity))
   for (const right of new Set(needs.flat().map((support) => support.right))) {
-    if (!draft.get('dependents', right)) draft.put('dependents', right, { entities: [] })
-    draft.put('dependents', `${right}\u0000${entities[0]}\u0000${op.id}`, { entities })
+    for (const key of [right, `${right}\u0000${entities[0]}`]) {
+      if (!draft.get('dependents', key)) draft.put('dependents', key, {})
+    }
   }
   const own = findIn(draft, entities[0] as string, op.id)
   // An announcement older than those kept is over before it begins.
   if (!own) return null
   settle(draft, own, entities, known)
-  for (const entity of entities) refresh(draft, entity)
+  for (const entity of entities) refresh(draft, entity, new Set([op.id]))
   return findIn(draft, entities[0] as string, op.id)?.refused ?? null
 }
 
-/** Makes the rows of an entity anew; every op is listed with the first entity it is about. */
-export function refresh(draft: Draft, entity: string): void {
-  refold(draft, entity, (op) => entitiesOf(op)[0] === entity)
+/**
+ * Makes the rows of an entity anew; every op is listed with the first entity it is about.
+ * @param changed ops that are new there, or count no more, or again
+ */
+export function refresh(draft: Draft, entity: string, changed: ReadonlySet<string>): void {
+  refold(draft, entity, changed, (op) => entitiesOf(op)[0] === entity)
 }
 
 /** Notes an op that has no form: it stands nowhere else. */
@@ -136,7 +140,7 @@ function entitle(draft: Draft, right: Right): void {
 function amend(draft: Draft, op: HistoryOp, refused: Refused | null): boolean {
   const entities = entitiesOf(op)
   if (!decide(draft, entities, op.id, refused)) return false
-  for (const entity of entities) refresh(draft, entity)
+  for (const entity of entities) refresh(draft, entity, new Set([op.id]))
   return true
 }
 

@@ -1,4 +1,4 @@
-import type { Refused, Right } from '../rows.ts'
+import type { HistoryOp, Refused, Right } from '../rows.ts'
 import type { Draft } from '../table-store.ts'
 import { refresh, restage, review } from './authority.ts'
 import { entitiesOf } from './entities.ts'
@@ -7,24 +7,28 @@ import { givenBy } from './rights.ts'
 import { type Stage, stageOf, takesSomething } from './stages.ts'
 import { judgeNow } from './verdict.ts'
 
-/** An op that rests on a right, as the table of dependents has it. */
-export interface Dependent {
-  readonly id: string
-  readonly entities: readonly string[]
-}
-
 /**
- * Decides anew some of the ops that rest on a right which was given or taken late. What changes by it is made
- * anew, and whoever rests on that in turn is put down for a review of its own.
+ * Decides anew ops that rest on a right which was given or taken late. What changes by it is made anew, and whoever
+ * rests on that in turn is put down for a review of its own.
+ * @param entities in whose histories they are; each is decided at once, or its rows would be made anew for every part
+ * @param most after so many ops it is left at that
+ * @returns how many of the entities have been gone through
  */
-export function reviewDependents(draft: Draft, dependents: readonly Dependent[]): void {
+export function reviewDependents(
+  draft: Draft,
+  right: Right,
+  entities: readonly string[],
+  most: number,
+): number {
   const stages = new Set<Stage>()
-  const byEntity = Map.groupBy(dependents, ({ entities }) => entities[0] as string)
-  for (const [entity, group] of byEntity) {
-    const ids = new Set(group.map(({ id }) => id))
+  let [decided, passed] = [0, 0]
+  for (const entity of entities) {
+    if (decided >= most) break
+    passed += 1
     const verdicts = new Map<string, Refused | null>()
     for (const op of historyOf(draft, entity)) {
-      if (!ids.has(op.id)) continue
+      if (!restsOn(op, right) || entitiesOf(op)[0] !== entity) continue
+      decided += 1
       const stage = stageOf(op)
       // Those of the cluster's own stage were decided with the revocation that called for this review.
       if (!stage || !takesSomething(draft, op)) {
@@ -34,10 +38,16 @@ export function reviewDependents(draft: Draft, dependents: readonly Dependent[])
     const news = decideAll(draft, entity, verdicts)
     const others = new Set(news.flatMap((op) => entitiesOf(op).slice(1)))
     for (const other of others) decideAll(draft, other, verdicts)
-    for (const one of news.length > 0 ? [entity, ...others] : []) refresh(draft, one)
+    const changed = new Set(news.map(({ id }) => id))
+    for (const one of news.length > 0 ? [entity, ...others] : []) refresh(draft, one, changed)
     for (const right of new Set(news.flatMap(givenBy))) review(draft, right)
   }
   for (const stage of stages) restage(draft, stage, 'changed')
+  return passed
+}
+
+function restsOn({ needs }: HistoryOp, right: Right): boolean {
+  return needs.some((need) => need.some((support) => support.right === right))
 }
 
 /** A right whose dependents wait to be reviewed: the key of `reviews`; what is not of that form is the content's. */

@@ -24,28 +24,45 @@ const folds: Readonly<Record<string, Fold>> = {
 
 /**
  * Makes the rows of an entity anew from its history, and lists what does not count in it.
+ * @param changed ops that are new there, or count no more, or again
  * @param lists whether the op is listed with this entity: it is with its first only
  */
-export function refold(draft: Draft, entity: string, lists: (op: HistoryOp) => boolean): void {
+export function refold(
+  draft: Draft,
+  entity: string,
+  changed: ReadonlySet<string>,
+  lists: (op: HistoryOp) => boolean,
+): void {
   const at = entity.indexOf(':')
   const [what, id] = at < 0 ? [entity, entity] : [entity.slice(0, at), entity.slice(at + 1)]
   const fold = folds[what]
   if (!fold) return
   const history = historyOf(draft, entity)
-  // Names are listed as the claims say; whoever lost one is told of it there, in the fold.
-  for (const op of history) {
-    if (op.refused === null && lists(op) && !isClaimant(op)) list(draft, entity, op, undefined)
+  const told = history.some(overrides) ? history : history.filter((op) => changed.has(op.id))
+  const listed = told.filter(lists)
+  // Before the fold: whoever lost a name is listed there, as the claims say.
+  for (const op of listed) {
+    if (op.refused === null && (changed.has(op.id) || !isClaimant(op))) list(draft, entity, op, undefined)
   }
-  const counting = history.filter(({ refused }) => refused === null)
-  const lost = fold(draft, id, counting)
-  for (const op of history) {
-    if (!lists(op)) continue
+  const lost = fold(
+    draft,
+    id,
+    history.filter(({ refused }) => refused === null),
+  )
+  for (const op of listed) {
     if (op.refused !== null || lost.has(op.id)) list(draft, entity, op, lost)
   }
 }
 
 function isClaimant({ kind }: HistoryOp): boolean {
   return kind === 'user.created' || kind === 'project.created'
+}
+
+/** Where one of these is, ops may be lost or found again that have not changed themselves. */
+const OVERRIDING = new Set(['user.deleted', 'project.deleted', 'member.revoked', 'quota.set', 'quota.moved'])
+
+function overrides({ kind }: HistoryOp): boolean {
+  return OVERRIDING.has(kind)
 }
 
 function list(draft: Draft, entity: string, op: HistoryOp, lost: Lost | undefined): void {
