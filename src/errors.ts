@@ -23,3 +23,8 @@ export class Fault<Code extends string = string> extends Error {
 export function isFault<Code extends string>(error: unknown, ...codes: Code[]): error is Fault<Code> {
   return error instanceof Fault && (codes.length === 0 || codes.includes(error.code as Code))
 }
+
+/** Whether this node's own storage failed (STORE_DAMAGED, STORAGE_FULL, ...): never the doing of who sent or asked. */
+export function isStorageFault(error: unknown): error is Fault {
+  return error instanceof Fault && error.code.startsWith('STOR')
+}

@@ -30,6 +30,12 @@ export const DEPTH_MAX = 2 ** 48
 /** Plans that wait for the group commit; past it a door answers 503 rather than grow without end. */
 export const COMMIT_QUEUE_MAX = 10_000
 
+/**
+ * Room on the journal's disk that is never written into: LevelDB needs it to flush and merge, and what fails for
+ * want of it leaves a torn log behind. Four times its write buffer.
+ */
+export const JOURNAL_RESERVE_BYTES = 16 * MiB
+
 /** A connection on which nothing has moved for so long is closed; a slow commit to a slow disk fits in. */
 export const HTTP_IDLE_MS_MAX = 5 * 60 * 1000
 /** A client that needs longer for its request line and headers holds a connection, not a conversation. */

@@ -1,13 +1,10 @@
 import { mkdirSync, readdirSync, statfsSync } from 'node:fs'
 import { ClassicLevel } from 'classic-level'
-import { Fault, isFault } from '../../errors.ts'
+import type { Fault } from '../../errors.ts'
 import type { KeyRange, KeyValue, Write } from '../../journal/key-value.ts'
+import { JOURNAL_RESERVE_BYTES } from '../../limits.ts'
+import { closed, damaged, full, openFault, readFault, writeFault } from './level-faults.ts'
 
-/**
- * Never written below: LevelDB needs room to flush and merge, and what fails for want of it leaves a torn
- * log behind. Four times its write buffer.
- */
-const RESERVE_BYTES = 16 * 1024 * 1024
 /**
  * Every batch writes its number beside its rows, over the one so many before it. LevelDB passes over what the disk
  * has damaged in the middle of its log and goes on behind it: a number that is missing is the only trace of that.
@@ -16,9 +13,12 @@ const RESERVE_BYTES = 16 * 1024 * 1024
 const BATCHES_NUMBERED = 8_192
 const NUMBERS = { gte: 'batch/', lt: 'batch0' }
 const NUMBER_BYTES = 6
-const REMEDY =
-  'Move the directory away and start again: the node takes its records from the other members; ' +
-  'alone, it needs its backup'
+/** LevelDB's iterator. */
+interface Rows {
+  next(): Promise<[string, Uint8Array] | undefined>
+  close(): Promise<void>
+}
+
 /** Records name people and hold the hashes of their passwords. */
 const DIRECTORY_MODE = 0o700
 
@@ -33,18 +33,32 @@ export class LevelStore implements KeyValue {
   #torn = false
   /** Of the last batch. */
   #number: number
+  readonly #onDamage: (damage: Fault, times: number) => void
+  #damage: Fault | undefined
+  #damageTimes = 0
+  #unwritable: Fault | undefined
 
-  private constructor(directory: string, level: ClassicLevel<string, Uint8Array>, number: number) {
+  private constructor(
+    directory: string,
+    level: ClassicLevel<string, Uint8Array>,
+    number: number,
+    onDamage: (damage: Fault, times: number) => void,
+  ) {
     this.#directory = directory
     this.#level = level
     this.#number = number
+    this.#onDamage = onDamage
   }
 
   /**
    * @param directory made when absent, for this user alone
+   * @param onDamage told each time reading or writing shows later that the disk has damaged what was written
    * @throws Fault STORE_IN_USE when another process has it open, STORAGE_FULL, STORE_UNREADABLE, STORE_DAMAGED
    */
-  static async open(directory: string): Promise<LevelStore> {
+  static async open(
+    directory: string,
+    onDamage: (damage: Fault, times: number) => void = () => {},
+  ): Promise<LevelStore> {
     const level = new ClassicLevel<string, Uint8Array>(directory, {
       keyEncoding: 'utf8',
       valueEncoding: 'view',
@@ -54,39 +68,65 @@ export class LevelStore implements KeyValue {
       checkWhole(directory)
       await level.open()
     } catch (error) {
-      if (isFault(error)) throw error
-      const reasons = causes(error)
-      if (reasons.some((reason) => codeOf(reason) === 'LEVEL_LOCKED')) {
-        throw new Fault('STORE_IN_USE', `another process has ${directory} open`, { directory }, error)
-      }
-      if (isFull(error))
-        throw new Fault('STORAGE_FULL', `the disk of ${directory} is full`, { directory }, error)
-      if (isDamage(error)) throw damaged(directory, error)
-      const why = wordsOf(error)
-      throw new Fault('STORE_UNREADABLE', `cannot open ${directory}: ${why}`, { directory }, error)
+      throw openFault(directory, error)
     }
     try {
-      return new LevelStore(directory, level, await lastBatch(directory, level))
+      return new LevelStore(directory, level, await lastBatch(directory, level), onDamage)
     } catch (error) {
       await level.close()
-      throw isDamage(error) ? damaged(directory, error) : error
+      throw readFault(directory, error)
     }
   }
 
-  /** @throws Fault STORE_CLOSED in the moment in which a damaged log is being replaced */
+  /** The first that reading or writing has shown since the start. It stays: LevelDB mends nothing. */
+  get damage(): Fault | undefined {
+    return this.#damage
+  }
+
+  /** Damage for which nothing is written any more until the store is opened anew. */
+  get unwritable(): Fault | undefined {
+    return this.#unwritable
+  }
+
+  /** @throws Fault STORE_DAMAGED, STORE_UNREADABLE; STORE_CLOSED in the moment in which a damaged log is being replaced */
   get(key: string): Uint8Array | undefined {
-    if (this.#level.status !== 'open')
-      throw new Fault('STORE_CLOSED', 'the journal is being reopened; try again')
-    return this.#level.getSync(key)
+    if (this.#level.status !== 'open') throw this.#unwritable ?? closed()
+    try {
+      return this.#level.getSync(key)
+    } catch (error) {
+      throw this.#noted(readFault(this.#directory, error))
+    }
   }
 
-  /** The rows as they stand at the call, however late they are read: LevelDB's iterator holds that moment. */
+  /**
+   * The rows as they stand at the call, however late they are read: LevelDB's iterator holds that moment. It passes
+   * over a block it cannot read, and says so at its end: what was read counts only once the last row was asked for.
+   * @throws as `get`, while it is read
+   */
   range(bounds: KeyRange): AsyncIterable<readonly [string, Uint8Array]> {
-    return this.#level.iterator(bounds)
+    if (this.#level.status === 'closed') throw this.#unwritable ?? closed()
+    const iterator = this.#level.iterator(bounds)
+    return { [Symbol.asyncIterator]: () => this.#rows(iterator) }
   }
 
-  /** @throws Fault STORAGE_FULL, STORE_WRITE_FAILED; nothing of the batch is then there, now or later */
+  async *#rows(iterator: Rows): AsyncGenerator<readonly [string, Uint8Array]> {
+    try {
+      for (;;) {
+        const row = await iterator.next().catch((error: unknown) => {
+          throw this.#noted(readFault(this.#directory, error))
+        })
+        if (row === undefined) return
+        yield row
+      }
+    } finally {
+      await iterator.close()
+    }
+  }
+
+  /** @throws Fault STORAGE_FULL, STORE_WRITE_FAILED, STORE_DAMAGED; nothing of the batch is then there, now or later */
   async write(batch: readonly Write[]): Promise<void> {
+    // LevelDB could be opened anew and take some more; whoever reads meanwhile would pay for it, at each write.
+    if (this.#unwritable) throw this.#unwritable
     this.#checkRoom()
     if (this.#torn) await this.#replaceLog()
     try {
@@ -94,8 +134,7 @@ export class LevelStore implements KeyValue {
       this.#number += 1
     } catch (error) {
       this.#torn = true
-      if (isFull(error)) throw full(this.#directory, error)
-      throw new Fault('STORE_WRITE_FAILED', 'the journal could not be written', {}, error)
+      throw this.#refused(writeFault(this.#directory, error))
     }
   }
 
@@ -103,9 +142,21 @@ export class LevelStore implements KeyValue {
     return this.#level.close()
   }
 
+  #refused(fault: Fault): Fault {
+    if (fault.code === 'STORE_DAMAGED') this.#unwritable = fault
+    return this.#noted(fault)
+  }
+
+  #noted(fault: Fault): Fault {
+    if (fault.code !== 'STORE_DAMAGED') return fault
+    this.#damage ??= fault
+    this.#onDamage(fault, ++this.#damageTimes)
+    return fault
+  }
+
   #checkRoom(): void {
     const { bavail, bsize } = statfsSync(this.#directory)
-    if (bavail * bsize < RESERVE_BYTES) throw full(this.#directory)
+    if (bavail * bsize < JOURNAL_RESERVE_BYTES) throw full(this.#directory)
   }
 
   /** Flushes what the log holds into a table, which starts a new log; else opens anew, which does the same. */
@@ -116,7 +167,7 @@ export class LevelStore implements KeyValue {
         await this.#level.open()
       })
     } catch (error) {
-      throw new Fault('STORE_WRITE_FAILED', 'the journal could not be repaired', {}, error)
+      throw this.#refused(writeFault(this.#directory, error))
     }
     this.#torn = false
   }
@@ -146,17 +197,10 @@ async function lastBatch(directory: string, level: ClassicLevel<string, Uint8Arr
   const last = Math.max(0, ...numbers)
   for (let number = Math.max(1, last - BATCHES_NUMBERED + 1); number <= last; number++) {
     if (numbers.has(number)) continue
-    throw new Fault(
-      'STORE_DAMAGED',
-      `records in ${directory} are gone that stood there (write ${number} of ${last}): the disk has damaged them. ${REMEDY}`,
-      { directory, missing: number, last },
-    )
+    const cause = new Error(`write ${number} of ${last} is gone`)
+    throw damaged(directory, cause, { missing: number, last })
   }
   return last
-}
-
-function full(directory: string, cause?: unknown): Fault {
-  return new Fault('STORAGE_FULL', 'the disk is full: nothing can be recorded', { directory }, cause)
 }
 
 /** Without the file that names its list of tables LevelDB begins anew, and throws away what stood there. */
@@ -164,47 +208,4 @@ function checkWhole(directory: string): void {
   const names = readdirSync(directory)
   if (names.includes('CURRENT') || !names.some((name) => /\.(ldb|log)$/.test(name))) return
   throw damaged(directory, new Error('CURRENT is gone'))
-}
-
-function damaged(directory: string, cause: unknown): Fault {
-  const message = `the disk has damaged the records in ${directory} (${wordsOf(cause)}). ${REMEDY}`
-  return new Fault('STORE_DAMAGED', message, { directory }, cause)
-}
-
-/** Also a file that LevelDB counts on and that is too short to be one, or gone. */
-function isDamage(error: unknown): boolean {
-  return causes(error).some(
-    (cause) =>
-      codeOf(cause) === 'LEVEL_CORRUPTION' ||
-      (cause instanceof Error &&
-        /^Corruption|(\.ldb|MANIFEST-\d+): (Invalid argument|No such file)/.test(
-          cause.message.replace(/^IO error: /, ''),
-        )),
-  )
-}
-
-/** What LevelDB itself said: its words are the innermost. */
-function wordsOf(error: unknown): string {
-  const last = causes(error).at(-1)
-  return last instanceof Error ? last.message : String(last)
-}
-
-function isFull(error: unknown): boolean {
-  // LevelDB hands on the system's words, not its number.
-  return causes(error).some(
-    (cause) =>
-      codeOf(cause) === 'ENOSPC' || (cause instanceof Error && cause.message.includes('No space left')),
-  )
-}
-
-function causes(error: unknown): unknown[] {
-  const found: unknown[] = []
-  for (let cause = error; cause !== undefined; cause = cause instanceof Error ? cause.cause : undefined) {
-    found.push(cause)
-  }
-  return found
-}
-
-function codeOf(error: unknown): string | undefined {
-  return (error as { code?: string }).code
 }

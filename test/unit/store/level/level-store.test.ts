@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { LevelStore } from '../../../../src/store/level/level-store.ts'
+import { flip, settleInTables, tellingSpot } from '../../../support/damaged-table.ts'
 
 const MIB = 1024 * 1024
 const value = (text: string) => Buffer.from(text)
@@ -194,6 +195,79 @@ describe('a journal with a table or list of tables that is damaged', () => {
       message: expect.stringContaining('Move the directory away'),
     })
   })
+})
+
+describe('a table in which one byte turns while it is open', () => {
+  let directory: string
+  let store: LevelStore
+  let told: [code: string, times: number][]
+  const ROW = Buffer.from('a row '.repeat(200))
+  const keys = Array.from({ length: 300 }, (_, n) => `x/${String(n).padStart(5, '0')}`)
+  const [MIDDLE, LAST] = [keys.at(150) as string, keys.at(-1) as string]
+  const readAll = async () => {
+    for await (const _ of store.range({ gte: 'x/', lt: 'x0' }));
+  }
+  beforeEach(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'flotilla-level-'))
+    const written = await LevelStore.open(directory)
+    await written.write(keys.map((key) => put(key, ROW)))
+    await written.close()
+    await settleInTables(directory)
+    const spot = await tellingSpot(directory, MIDDLE, [LAST])
+    told = []
+    store = await LevelStore.open(directory, ({ code }, times) => told.push([code, times]))
+    flip(spot)
+  })
+  afterEach(async () => {
+    await store.close()
+    rmSync(directory, { recursive: true, force: true })
+  })
+
+  test('reads say STORE_DAMAGED and what to do, others go on', async () => {
+    const read = () => store.get(MIDDLE)
+    expect(read).toThrow(
+      expect.objectContaining({
+        code: 'STORE_DAMAGED',
+        message: expect.stringContaining('Move the directory'),
+      }),
+    )
+    expect(store.get(LAST)).toHaveLength(ROW.length)
+    await expect(readAll()).rejects.toMatchObject({ code: 'STORE_DAMAGED' })
+    expect(store.damage).toMatchObject({ code: 'STORE_DAMAGED' })
+    expect(told).toEqual([
+      ['STORE_DAMAGED', 1],
+      ['STORE_DAMAGED', 2],
+    ])
+    expect(store.unwritable).toBeUndefined()
+  })
+
+  test('writes go on until LevelDB takes none, and are then refused as STORE_DAMAGED for good; reads go on', async () => {
+    const attempts = async () => {
+      // As much as makes LevelDB merge its tables.
+      for (let n = 0; n < 200; n++) await store.write(keys.map((key) => put(key, randomBytes(1000))))
+    }
+    await expect(attempts()).rejects.toMatchObject({ code: 'STORE_DAMAGED' })
+    expect(store.unwritable).toMatchObject({ code: 'STORE_DAMAGED' })
+    const since = performance.now()
+    await expect(store.write([put('more', ROW)])).rejects.toMatchObject({ code: 'STORE_DAMAGED' })
+    expect(performance.now() - since).toBeLessThan(1000)
+    expect(store.get(LAST)).toBeDefined()
+  })
+})
+
+test('what is written or read after the store was closed is STORE_CLOSED', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'flotilla-level-'))
+  const store = await LevelStore.open(directory)
+  await store.write([put('a', value('1'))])
+  const rows = store.range({ gte: 'a', lt: 'b' })
+  await store.close()
+  const read = async () => {
+    for await (const _ of rows);
+  }
+  expect(() => store.get('a')).toThrow(expect.objectContaining({ code: 'STORE_CLOSED' }))
+  expect(() => store.range({ gte: 'a', lt: 'b' })).toThrow(expect.objectContaining({ code: 'STORE_CLOSED' }))
+  await expect(read()).rejects.toMatchObject({ code: 'STORE_CLOSED' })
+  rmSync(directory, { recursive: true, force: true })
 })
 
 test('LevelDB hands out a row the disk has changed as if nothing were: the records’ own hashes are there for that', async () => {
