@@ -1,4 +1,4 @@
-import { isFault } from '../../src/errors.ts'
+import { type Fault, isFault, isStorageFault } from '../../src/errors.ts'
 import { AUTHORITY, type Lane, parseFeedId } from '../../src/journal/op.ts'
 import type { Clock } from '../../src/runtime/clock.ts'
 import type { Logger } from '../../src/runtime/logger.ts'
@@ -51,6 +51,8 @@ export class CatchUp implements Startable {
   /** Peers about to be asked for what something of theirs depends on. */
   readonly #holes = new Set<NodeId>()
   readonly #backoffs = new Map<NodeId, Backoff>()
+  /** Pulls that this node's own disk has ended, since the start. */
+  #storageFailures = 0
   readonly #tasks = new Set<Promise<void>>()
   #stopping = new AbortController()
   #callOffs = new Set<() => void>()
@@ -193,7 +195,8 @@ export class CatchUp implements Startable {
         try {
           await this.pull(peer, signal)
         } catch (error) {
-          this.#failed(peer)
+          if (isStorageFault(error)) this.#rest(peer)
+          else this.#failed(peer)
           throw error
         } finally {
           this.#pulling.delete(peer)
@@ -209,10 +212,27 @@ export class CatchUp implements Startable {
     this.#backoffs.set(peer, { failures, untilMs: this.#parts.clock.monotonic() + waitMs })
   }
 
+  /** The peer did nothing wrong: it is asked again as soon as anybody is. */
+  #rest(peer: NodeId): void {
+    const { failures = 0 } = this.#backoffs.get(peer) ?? {}
+    this.#backoffs.set(peer, { failures, untilMs: this.#parts.clock.monotonic() + COMPARE_INTERVAL_MS })
+  }
+
+  /** At powers of two: a disk may stay full for days. */
+  #tellOfDisk(error: Fault): void {
+    const times = ++this.#storageFailures
+    if ((times & (times - 1)) === 0)
+      this.#parts.log.error({ code: error.code, error, times }, 'what members have cannot be recorded here')
+  }
+
   #run(peer: NodeId, task: (signal: AbortSignal) => Promise<void>): void {
     const running = task(this.#stopping.signal)
       .catch((error: unknown) => {
         if (this.#stopping.signal.aborted) return
+        if (isStorageFault(error)) {
+          this.#tellOfDisk(error)
+          return
+        }
         const expected = isFault(error)
         this.#parts.log[expected ? 'debug' : 'warn'](
           { peer, error },

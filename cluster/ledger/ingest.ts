@@ -1,4 +1,4 @@
-import { type Fault, isFault } from '../../src/errors.ts'
+import { type Fault, isFault, isStorageFault } from '../../src/errors.ts'
 import type { CheckedEntry } from '../../src/journal/feed-log.ts'
 import { isKind } from '../../src/journal/kinds.ts'
 import type { Lane } from '../../src/journal/op.ts'
@@ -135,7 +135,8 @@ export class Ingest {
           if (mended === 'mended') tally.applied++
           return mended === 'whole' ? block : undefined
         } catch (error) {
-          if (!isFault(error)) throw error
+          // What this disk does is not held against who sent the entry.
+          if (!isFault(error) || isStorageFault(error)) throw error
           this.#refuse(error, from, tally)
           return undefined
         }

@@ -1,4 +1,4 @@
-import { type Fault, isFault } from '../../../src/errors.ts'
+import { type Fault, isFault, isStorageFault } from '../../../src/errors.ts'
 import type { Lane } from '../../../src/journal/op.ts'
 import type { SnapshotRow } from '../../../src/journal/rows.ts'
 import type { Logger } from '../../../src/runtime/logger.ts'
@@ -37,7 +37,10 @@ export class SnapshotTaker {
     return Object.fromEntries(this.#refusals)
   }
 
-  /** @returns whether the lane is further now than before; false: the log is to be tried */
+  /**
+   * @returns whether the lane is further now than before; false: the log is to be tried
+   * @throws what this node's own storage throws; no snapshot is passed over for that
+   */
   take(lane: Lane, signal: AbortSignal): Promise<boolean> {
     const running = this.#taking.get(lane) ?? this.#take(lane, signal)
     this.#taking.set(lane, running)
@@ -57,7 +60,8 @@ export class SnapshotTaker {
         return true
       } catch (error) {
         signal.throwIfAborted()
-        if (!isFault(error)) throw error
+        // Nothing is wrong with the snapshot where this node's own disk fails: the next one would do no better.
+        if (!isFault(error) || isStorageFault(error)) throw error
         this.#refuse(snapshot, error)
       }
     }
