@@ -25,6 +25,7 @@ import { gossipService } from './gossip.ts'
 import type { GossipMeter } from './gossip-meter.ts'
 import type { Identity } from './identity.ts'
 import type { KeyringProtector } from './keyring-protector.ts'
+import { gatherUpdates } from './window-updates.ts'
 
 /** Keeps our identify and ping apart from those of public libp2p networks. */
 const PROTOCOL_PREFIX = 'flotilla'
@@ -57,7 +58,7 @@ export function wire(protector: KeyringProtector) {
     transports: [tcp({ maxConnections: CONNECTIONS_MAX + INBOUND_PENDING_MAX })],
     connectionProtector: () => protector,
     connectionEncrypters: [noise()],
-    streamMuxers: [() => guardFrames(muxer(), STREAM_WINDOW_BYTES_MAX)],
+    streamMuxers: [() => gatherUpdates(guardFrames(muxer(), STREAM_WINDOW_BYTES_MAX))],
   }
 }
 
