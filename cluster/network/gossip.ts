@@ -21,12 +21,15 @@ import {
 import type { Roster } from '../membership/roster.ts'
 import type { GossipMeter } from './gossip-meter.ts'
 import type { NodeId } from './network.ts'
+import { readTold, TOLD_BYTES_MAX, type Told, untold, withTold } from './told.ts'
 
 export type Receive = (message: Uint8Array, from: NodeId) => void
 
 /** gossipsub's fields that its interface leaves out; public in 17.1.1, checked at start. */
 interface Internals {
   readonly streamsOutbound: ReadonlyMap<string, unknown>
+  readonly topics: ReadonlyMap<string, ReadonlySet<string>>
+  forwardMessage(id: string, message: { data?: Uint8Array }, from?: string, exclude?: Told): void
 }
 
 /** gossipsub for one cluster: its topics and no other, signed, every list of a frame bounded (CVE-2026-46679). */
@@ -48,6 +51,8 @@ export function gossipService(topics: readonly string[], meter: GossipMeter) {
     emitSelf: false,
     allowPublishToZeroTopicPeers: true,
     ignoreDuplicatePublishError: true,
+    // Whoever hands something on knows who has it; to say so of every message costs as much as a message.
+    idontwantMinDataSize: Number.MAX_SAFE_INTEGER,
     // One frame is dealt with before the next is taken.
     awaitRpcHandler: true,
     maxInboundStreams: 4,
@@ -111,9 +116,16 @@ export class Gossip {
 
   constructor(pubsub: GossipSub, topics: readonly string[], roster: Roster, log: Logger) {
     const internals = pubsub as unknown as Partial<Internals>
-    if (!(internals.streamsOutbound instanceof Map))
+    if (
+      !(internals.streamsOutbound instanceof Map) ||
+      !(internals.topics instanceof Map) ||
+      typeof internals.forwardMessage !== 'function'
+    )
       throw new Fault('GOSSIP_UNSUPPORTED', 'this version of gossipsub hides its streams')
     this.#internals = internals as Internals
+    const { forwardMessage } = this.#internals
+    this.#internals.forwardMessage = (id, message, from) =>
+      forwardMessage.call(pubsub, id, message, from, readTold(message.data ?? new Uint8Array()))
     this.#pubsub = pubsub
     this.#topics = new Set(topics)
     this.#roster = roster
@@ -130,7 +142,9 @@ export class Gossip {
         bytes: message.length,
         bytesMax: GOSSIP_MESSAGE_BYTES_MAX,
       })
-    await this.#pubsub.publish(topic, message)
+    const { streamsOutbound, topics } = this.#internals
+    const told = [...(topics.get(topic) ?? [])].filter((peer) => streamsOutbound.has(peer))
+    await this.#pubsub.publish(topic, withTold(told, message))
   }
 
   /** @throws Fault TOPIC_UNKNOWN */
@@ -159,8 +173,9 @@ export class Gossip {
 
   /** Only a member's word counts or is passed on, whoever carries it. */
   #judge(message: Message): TopicValidatorResult {
-    if (message.type !== 'signed' || message.data.length > GOSSIP_MESSAGE_BYTES_MAX)
+    if (message.type !== 'signed' || message.data.length > GOSSIP_MESSAGE_BYTES_MAX + TOLD_BYTES_MAX)
       return TopicValidatorResult.Reject
+    if (!untold(message.data)) return TopicValidatorResult.Reject
     // Not the carrier's fault where it has not heard yet of an eviction, or we of an admission.
     return this.#roster.isMember(message.from.toString())
       ? TopicValidatorResult.Accept
@@ -168,11 +183,12 @@ export class Gossip {
   }
 
   #deliver(message: Message): void {
-    if (message.type !== 'signed') return
+    const bytes = untold(message.data)
+    if (message.type !== 'signed' || !bytes) return
     const from = message.from.toString()
     for (const receive of this.#receivers.get(message.topic) ?? []) {
       try {
-        receive(message.data, from)
+        receive(bytes, from)
       } catch (error) {
         this.#log.error({ error, topic: message.topic, from }, 'a gossip receiver failed')
       }
