@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { blockKey, encodeBlock } from '../../cluster/ledger/layout.ts'
 import type { Readable } from '../../src/journal/effective.ts'
 import type { Entry, Op } from '../../src/journal/op.ts'
+import { Admissions } from './admissions.ts'
 import { lostAcknowledged } from './checkers/acknowledged.ts'
 import { disagreement, notConverged, type Standing } from './checkers/agreement.ts'
 import { administrators, brokenChain, firstDifference, stateHashOf } from './checkers/disk-state.ts'
@@ -108,7 +109,9 @@ describe('rights', () => {
   test('an administrator who is none any more is seen', () => {
     const admin = { 'users/u': { deleted: false, admin: [{ value: true }] } }
     const rights = new Rights()
+    expect(rights.knowsAccounts).toBe(false)
     rights.apply(op('u', 'user.created', { admin: true }, 1))
+    expect(rights.knowsAccounts).toBe(true)
     expect(rights.violation(tables(admin))).toBeUndefined()
     rights.apply(op('r', 'user.admin-set', { user: 'u', admin: false }, 1))
     expect(rights.violation(tables(admin))).toContain('taken away')
@@ -214,6 +217,46 @@ test('a block nobody signed is not among the signed ones, and two of one number 
   expect([signed.has(FEED, 1, 'a'), signed.has(FEED, 1, 'b'), signed.forked.size]).toEqual([true, false, 0])
   signed.add({ entry: entry(1), hash: 'b' })
   expect([...signed.forked]).toEqual([FEED])
+})
+
+describe('whom a fork takes back', () => {
+  const admitting = (seq: number, node: string, author = 'alice') =>
+    entry(seq, { author, ops: [{ kind: 'node.admitted', version: 1, body: { node }, actor: 'node' }] })
+  const knowing = (...nodes: string[]) => ({
+    journal: { tables: { get: (_: string, key: string) => (nodes.includes(key) ? {} : undefined) } } as never,
+  })
+
+  function after(...admissions: Entry[]) {
+    const signed = new SignedBlocks()
+    const admitted = new Admissions(signed)
+    for (const one of admissions) admitted.add(one)
+    const fork = (seq: number) => {
+      for (const hash of ['a', 'b']) signed.add({ entry: entry(seq), hash })
+    }
+    return { fork, isDisowned: (node = knowing()) => admitted.isDisowned(node, 'catalog/system@carol') }
+  }
+
+  test('is who was let in behind it, while nobody who knows him is asked', () => {
+    const { fork, isDisowned } = after(admitting(5, 'carol'))
+    expect(isDisowned()).toBe(false)
+    fork(6)
+    expect(isDisowned()).toBe(false)
+    fork(4)
+    expect(isDisowned()).toBe(true)
+    expect(isDisowned(knowing('carol'))).toBe(false)
+  })
+
+  test('is whom those had let in', () => {
+    const { fork, isDisowned } = after(admitting(5, 'bob'), admitting(1, 'carol', 'bob'))
+    fork(5)
+    expect(isDisowned()).toBe(true)
+  })
+
+  test('is nobody whom another let in as well', () => {
+    const { fork, isDisowned } = after(admitting(5, 'carol'), admitting(1, 'carol', 'bob'))
+    fork(5)
+    expect(isDisowned()).toBe(false)
+  })
 })
 
 describe('membership', () => {

@@ -21,6 +21,8 @@ export interface Seen {
   readonly rescued: Rescued
   /** Nodes that were evicted or lie: what they acknowledged last may have died with them. */
   readonly excused: ReadonlySet<string>
+  /** Nodes that went back to an old copy of their disk. */
+  readonly relapsed: ReadonlySet<string>
   readonly bookOf: (node: SimNode) => Book
   /** Whether the recovery key of this cluster signed it. */
   readonly isRecovery: (signature: Uint8Array) => boolean
@@ -52,7 +54,16 @@ async function holdAtEach(node: SimNode, nodes: readonly SimNode[], seen: Seen):
   const wrong = seen.bookOf(node).rights.violation(held(journal), true)
   hold('I4 a revocation beats what had not seen it', node, wrong)
   // What a fork takes back may be what made the last one; the recovery key was used by now.
-  if (administrators(rows).length === 0) hold('I12 at least one administrator', node, 'there is none')
+  if (administrators(rows).length === 0 && !isFromBefore(nodes, seen))
+    hold('I12 at least one administrator', node, 'there is none')
+}
+
+/**
+ * The disks of all that are left were put back to what they held before the first account reached them, or never
+ * held one: nobody can know of an administrator, and nothing was decided that took one away.
+ */
+function isFromBefore(nodes: readonly SimNode[], { relapsed, bookOf }: Seen): boolean {
+  return nodes.some(({ id }) => relapsed.has(id)) && !nodes.some((node) => bookOf(node).rights.knowsAccounts)
 }
 
 /** What can be told at any one of them, for by now all have the same. */

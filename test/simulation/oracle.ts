@@ -11,6 +11,7 @@ import {
   opId,
   parseFeedId,
 } from '../../src/journal/op.ts'
+import { Admissions } from './admissions.ts'
 import { type Book, emptyBook, held } from './book.ts'
 import { type Acknowledged, lostAcknowledged } from './checkers/acknowledged.ts'
 import { notConverged } from './checkers/agreement.ts'
@@ -27,6 +28,7 @@ import type { World } from './world/world.ts'
 /** Sees everything that happens at every node, and holds it against the promises. */
 export class Oracle implements Witness {
   readonly signedBlocks = new SignedBlocks()
+  readonly #admissions = new Admissions(this.signedBlocks)
   /** Told of a node that has something to decide again. */
   onReviewing: (node: SimNode) => void = () => {}
   /** Told of a node that takes a lane apart. */
@@ -57,7 +59,7 @@ export class Oracle implements Witness {
     this.#keys = keys
     this.#cluster = cluster
     this.#logs = new NodeLogs(keys)
-    this.#rescued = new Rescued(this.#logs, this.signedBlocks)
+    this.#rescued = new Rescued(this.#logs, this.signedBlocks, this.#admissions)
   }
 
   past(node: SimNode): Past {
@@ -100,7 +102,7 @@ export class Oracle implements Witness {
     const isOpen = (feed: FeedId) =>
       (brokeOff && parseFeedId(feed).lane === CATALOG) ||
       this.signedBlocks.forked.has(feed) ||
-      this.#isDisowned(node, feed)
+      this.#admissions.isDisowned(node, feed)
     this.#hold('I13 a node never knows less than it did', node, stepBack(book.past, frontier, isOpen))
     this.#holdAcknowledged(node, book, isOpen)
     // What a crash left on disk though nobody had been told of it yet.
@@ -226,6 +228,7 @@ export class Oracle implements Witness {
       signedBlocks: this.signedBlocks,
       rescued: this.#rescued,
       excused: this.excused,
+      relapsed: this.relapsed,
       bookOf: (node) => this.#book(node),
       isRecovery: this.#isRecovery,
       hold: (promise, node, wrong) => this.#hold(promise, node, wrong),
@@ -237,7 +240,7 @@ export class Oracle implements Witness {
     const isAgain = book.rebuilt && entry.seq <= (book.past.seqs.get(feed) ?? 0)
     if (!isAgain) {
       const isExcused = (other: FeedId) =>
-        this.signedBlocks.forked.has(other) || this.#isDisowned(node, other)
+        this.signedBlocks.forked.has(other) || this.#admissions.isDisowned(node, other)
       const wrong = outOfOrder(entry, book.past, isExcused)
       this.#hold('feeds are gapless and in causal order', node, wrong)
     }
@@ -249,12 +252,6 @@ export class Oracle implements Witness {
       this.#hold('I7 nothing forged is taken in', node, `${feed}/${entry.seq} was not signed by its author`)
     }
     if (!isAgain) for (const op of book.past.apply(entry)) book.rights.apply(op)
-  }
-
-  /** A fork took back what had admitted the author: nobody holds anything of it, though others have seen it. */
-  #isDisowned({ journal }: SimNode, feed: FeedId): boolean {
-    const isForked = [...this.signedBlocks.forked].some((one) => parseFeedId(one).lane === AUTHORITY)
-    return isForked && journal?.tables.get('nodes', parseFeedId(feed).author) === undefined
   }
 
   /** Where a snapshot has taken a lane's place, the node knows what that stands for without having applied it. */
@@ -286,6 +283,7 @@ export class Oracle implements Witness {
     const block = readSimBlock(this.#keys, bytes, this.#cluster)
     const isNew = this.signedBlocks.add(block)
     const { feed, hash, entry } = block
+    this.#admissions.add(entry)
     entry.ops.forEach((_, index) => {
       this.#ops.set(opId({ feed, seq: entry.seq, index }), { feed, seq: entry.seq, hash })
     })

@@ -1,3 +1,4 @@
+import type { Admissions } from './admissions.ts'
 import { type Acknowledged, lostAcknowledged } from './checkers/acknowledged.ts'
 import type { SignedBlocks } from './checkers/signed-blocks.ts'
 import type { SimNode } from './node.ts'
@@ -7,9 +8,11 @@ import type { NodeLogs } from './node-logs.ts'
 export class Rescued {
   readonly #logs: NodeLogs
   readonly #signedBlocks: SignedBlocks
+  readonly #admissions: Admissions
   readonly #rescued: { readonly at: Acknowledged; readonly holders: Set<string> }[] = []
 
-  constructor(logs: NodeLogs, signedBlocks: SignedBlocks) {
+  constructor(logs: NodeLogs, signedBlocks: SignedBlocks, admissions: Admissions) {
+    this.#admissions = admissions
     this.#logs = logs
     this.#signedBlocks = signedBlocks
   }
@@ -28,7 +31,9 @@ export class Rescued {
   /** What the node lacks of it though one of the members had it. */
   lostAt(node: SimNode, members: readonly SimNode[]): string | undefined {
     const isOwed = ({ at, holders }: { at: Acknowledged; holders: ReadonlySet<string> }) =>
-      !this.#signedBlocks.forked.has(at.feed) && members.some(({ id }) => holders.has(id))
+      !this.#signedBlocks.forked.has(at.feed) &&
+      !this.#admissions.isDisowned(node, at.feed) &&
+      members.some(({ id }) => holders.has(id))
     const owed = this.#rescued.filter(isOwed).map(({ at }) => at)
     return lostAcknowledged(owed, (feed, seq) => this.#logs.hashHeld(node, feed, seq))
   }

@@ -47,6 +47,11 @@ export class Rights {
     }
   }
 
+  /** Whether it was ever told of an account. */
+  get knowsAccounts(): boolean {
+    return this.#admins.size > 0
+  }
+
   /** What is wrong among the rights that were touched since it was last asked; all of them with `all`. */
   violation(tables: Held, all = false): string | undefined {
     const touched = all ? [...this.#members.keys(), ...this.#admins.keys()] : [...this.#touched]
