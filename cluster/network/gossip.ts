@@ -29,7 +29,7 @@ export type Receive = (message: Uint8Array, from: NodeId) => void
 interface Internals {
   readonly streamsOutbound: ReadonlyMap<string, unknown>
   readonly topics: ReadonlyMap<string, ReadonlySet<string>>
-  forwardMessage(id: string, message: { data?: Uint8Array }, from?: string, exclude?: Told): void
+  forwardMessage: (id: string, message: { data?: Uint8Array }, from?: string, exclude?: Told) => void
 }
 
 /** gossipsub for one cluster: its topics and no other, signed, every list of a frame bounded (CVE-2026-46679). */

@@ -16,7 +16,7 @@ interface FrameHeader {
 /** What Yamux has of its own; `sendFrame` is where every frame of its streams goes through. As in 8.0.3, checked at start. */
 interface Internals extends StreamMuxer {
   readonly streams: (StreamMuxer['streams'][number] & { readonly streamId?: number })[]
-  sendFrame(header: FrameHeader, data?: unknown): boolean
+  sendFrame: (header: FrameHeader, data?: unknown) => boolean
 }
 
 /**

@@ -17,7 +17,7 @@ async function oneStream(gathered: boolean) {
   const factory = () => (gathered ? gatherUpdates(yamux()()) : yamux()())
   const [sending, reading] = [here, there].map((end: MessageStream) => factory().createStreamMuxer(end))
   const read = { bytes: 0 }
-  reading!.addEventListener('stream', ({ detail }) => {
+  reading!.addEventListener('stream', ({ detail }: CustomEvent<Stream>) => {
     detail.addEventListener('message', ({ data }) => {
       read.bytes += data.byteLength
     })
