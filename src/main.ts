@@ -14,6 +14,7 @@ import { RoleBoundJournal } from './access/role-bound-journal.ts'
 import { openTokenKey, type TokenKey } from './access/token-key.ts'
 import { TokenIssuer, TokenVerifier } from './access/tokens.ts'
 import { processContext } from './cli/context.ts'
+import { checkMembership } from './cli/doctor/membership.ts'
 import { run } from './cli/run.ts'
 import type {
   Check,
@@ -33,7 +34,7 @@ import { Fault, isFault } from './errors.ts'
 import { apiRoutes } from './http/api/api.ts'
 import { ControlSocket } from './http/api/control-socket.ts'
 import { Health } from './http/health/health.ts'
-import { journalProbe, storageProbe } from './http/health/probes.ts'
+import { journalProbe, recordsProbe, storageProbe } from './http/health/probes.ts'
 import { healthRoutes } from './http/health/routes.ts'
 import { metricsRoutes } from './http/metrics/routes.ts'
 import { registryRoutes } from './http/oci/routes.ts'
@@ -53,6 +54,7 @@ import { DiskUploadStore } from './store/disk/disk-upload-store.ts'
 import { HashWorkers } from './store/disk/hash-workers.ts'
 import { DiskLayout } from './store/disk/layout.ts'
 import { LevelStore } from './store/level/level-store.ts'
+import { StorageWatch } from './store/storage-watch.ts'
 
 /*
  * The one file that sees everything. A node's data directory:
@@ -72,6 +74,7 @@ collective = async () => (await import('../cluster/cluster.ts')).cluster
 interface Opened {
   readonly parts: NodeParts
   readonly uploads: DiskUploadStore
+  readonly storage: StorageWatch
   readonly tokenKey: TokenKey
   close(): Promise<void>
 }
@@ -80,7 +83,12 @@ interface Opened {
 async function openNode(config: Config, logger: Logger): Promise<Opened> {
   const { dataDir } = config
   await mkdir(dataDir, { recursive: true, mode: 0o700 })
-  const store = await LevelStore.open(join(dataDir, 'journal')).catch((error: unknown) => {
+  const directories = { journal: join(dataDir, 'journal'), blobs: join(dataDir, 'blobs') }
+  const onDamage = (damage: Fault, times: number) => {
+    // At powers of two: what is damaged may be asked for with every request.
+    if ((times & (times - 1)) === 0) logger.error({ code: damage.code, err: damage, times }, damage.message)
+  }
+  const store = await LevelStore.open(directories.journal, onDamage).catch((error: unknown) => {
     if (!isFault(error, 'STORE_IN_USE')) throw error
     throw new Fault('DATA_DIR_IN_USE', `a running node has ${dataDir} open`, { dataDir }, error)
   })
@@ -91,8 +99,8 @@ async function openNode(config: Config, logger: Logger): Promise<Opened> {
   }
   try {
     // Private images are for no other user of the machine.
-    await mkdir(join(dataDir, 'blobs'), { recursive: true, mode: 0o700 })
-    const layout = new DiskLayout(join(dataDir, 'blobs'))
+    await mkdir(directories.blobs, { recursive: true, mode: 0o700 })
+    const layout = new DiskLayout(directories.blobs)
     const blobs = new DiskBlobStore({ layout, hashing, random: systemRandom })
     const uploads = new DiskUploadStore({ layout, hashing, random: systemRandom, clock: systemClock })
     await blobs.start()
@@ -109,7 +117,9 @@ async function openNode(config: Config, logger: Logger): Promise<Opened> {
       url: config.http.url,
     }
     const runtime = { clock: systemClock, random: systemRandom, timers: systemTimers, logger }
-    return { parts: { dataDir, store, blobs, settings, ...runtime }, uploads, tokenKey, close }
+    const { warnBelowBytes } = config.disk
+    const storage = new StorageWatch({ store, directories, warnBelowBytes })
+    return { parts: { dataDir, store, blobs, settings, ...runtime }, uploads, storage, tokenKey, close }
   } catch (error) {
     await close()
     throw error
@@ -214,7 +224,7 @@ async function serve(config: Config, { log }: ServeOptions): Promise<RunningNode
 /** The rooms of one node, wired; what is let in by which door. */
 function compose(
   config: Config,
-  { parts, uploads, tokenKey }: Opened,
+  { parts, uploads, storage, tokenKey }: Opened,
   { journal: unbound, blobs: source, topology }: Participant,
 ): { public: RouteModule[]; control: RouteModule[] } {
   const { clock, random, timers, logger } = parts
@@ -233,7 +243,7 @@ function compose(
   const access = new RegistryDoor({ tables, logins, tokens, catchingUp: new CatchingUp({ journal, timers }) })
   const registry = createRegistry({ journal, blobs: parts.blobs, uploads, source })
   const health = new Health({
-    probes: [journalProbe(journal), storageProbe(parts.blobs)],
+    probes: [journalProbe(journal), recordsProbe(storage), storageProbe(parts.blobs)],
     timers,
     clock,
     logger,
@@ -249,6 +259,7 @@ function compose(
     conflicts,
     repairs,
     topology,
+    storage,
     health,
     clock,
     version,
@@ -315,8 +326,9 @@ async function inspect(config: Config): Promise<readonly Check[]> {
     const feeds = Object.values(participant.journal.frontier())
     const entries = feeds.reduce((sum, seq) => sum + seq, 0)
     const detail = `${entries} entries in ${feeds.length} logs, state ${participant.journal.stateHash().slice(0, 12)}`
+    const membership = checkMembership(participant.journal.tables, participant)
     await participant.stop()
-    return [{ name, status: 'ok', detail }]
+    return [membership, { name, status: 'ok', detail }]
   } catch (error) {
     const advice = 'restore the directory from a backup, or let the node join anew'
     return [{ name, status: 'fail', detail: error instanceof Error ? error.message : String(error), advice }]

@@ -24,6 +24,8 @@ const ADVICE: Readonly<Record<string, string>> = {
     'say the same to a node that serves this tenant: `flotilla nodes` lists roles and tenants',
   JOURNAL_BUSY: 'the node is busy; try again in a moment',
   STORAGE_FULL: 'make room on the disk of the data directory',
+  STORE_DAMAGED: '`flotilla doctor` on the machine of the node; or ask another node (--server URL)',
+  STORE_UNREADABLE: '`flotilla doctor` on the machine of the node; or ask another node (--server URL)',
   CERTIFICATE_UNTRUSTED: 'name the CA of the server in NODE_EXTRA_CA_CERTS=/path/to/ca.pem',
 }
 

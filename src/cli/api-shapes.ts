@@ -1,3 +1,5 @@
+import type { StorageFacts } from '../registry/storage-state.ts'
+
 /** Rows of the management API, in Harbor's words, as far as the command line shows them. */
 export interface ApiUser {
   readonly user_id: number
@@ -62,6 +64,11 @@ export interface ApiConflict extends ApiDeed {
     readonly field: string
     readonly values: readonly (ApiDeed & { readonly id: string; readonly value: string })[]
   }[]
+}
+
+/** How the disk of the node does. A node of an older version does not say. */
+export interface ApiStorage {
+  readonly storage?: StorageFacts
 }
 
 /** How many conflicts wait for somebody; with `more`, at least so many. A node of an older version does not say. */

@@ -1,4 +1,4 @@
-import { Fault } from '../errors.ts'
+import { Fault, isStorageFault } from '../errors.ts'
 
 /**
  * Statuses of faults by code, decided here once for every door. A code that is not listed gets the status
@@ -37,6 +37,8 @@ const STATUS: Readonly<Record<string, number>> = {
   JOURNAL_CLOSED: 503,
   JOURNAL_READ_ONLY: 503,
   STORE_CLOSED: 503,
+  STORE_DAMAGED: 503,
+  STORE_UNREADABLE: 503,
   STORE_WRITE_FAILED: 503,
   TOKENS_UNAVAILABLE: 503,
   STORAGE_FULL: 507,
@@ -53,6 +55,20 @@ const STATUS_BY_ENDING: readonly (readonly [ending: string, status: number])[] =
   ['_TOO_LARGE', 413],
   ['_TOO_MANY', 429],
 ]
+
+/**
+ * Whoever asks hears what is wrong with the disk and who can help; where on the machine it stands is for its operator.
+ */
+const OF_STORAGE: Readonly<Record<string, string>> = {
+  STORAGE_FULL:
+    'the disk of this node is full: its operator has to make room before anything can be written; pulls go on',
+  STORE_DAMAGED:
+    'the disk of this node has damaged its records: ask another node; `flotilla doctor` tells its operator what to do',
+  STORE_UNREADABLE:
+    'the records of this node cannot be read: ask another node; `flotilla doctor` tells its operator what to do',
+  STORE_WRITE_FAILED:
+    'the disk of this node refused a write, and nothing was recorded: try again; `flotilla doctor` tells its operator more',
+}
 
 /** What a client is told: a status, a code it can act on, a sentence, and what may be shown besides. */
 export interface Answer {
@@ -110,9 +126,21 @@ export function isClientGone(error: unknown): boolean {
   )
 }
 
+/** What is said of a fault of storage, without the fault. */
+export function sayingOf(code: 'STORAGE_FULL'): string {
+  return OF_STORAGE[code] as string
+}
+
+/** This node's own disk is behind it: for the log that is more than what a cut cable makes of a request. */
+export function isOfStorage(error: unknown): boolean {
+  return isStorageFault(error) && error.code in OF_STORAGE
+}
+
 function answerToFault(fault: Fault): Answer {
   const status = STATUS[fault.code] ?? STATUS_BY_ENDING.find(([ending]) => fault.code.endsWith(ending))?.[1]
   if (status === undefined) return INTERNAL_ERROR
+  const said = OF_STORAGE[fault.code]
+  if (said !== undefined) return { status, code: fault.code, message: said }
   const { challenge, ...detail } = fault.facts
   return {
     status,

@@ -16,7 +16,7 @@ import type { Random } from '../runtime/random.ts'
 import type { Startable } from '../runtime/startable.ts'
 import type { Timers } from '../runtime/timers.ts'
 import { answerToBroken, rawAnswer } from './broken-request.ts'
-import { type Answer, answerOf, codeOfStatus, INTERNAL_ERROR, isClientGone } from './errors.ts'
+import { type Answer, answerOf, codeOfStatus, INTERNAL_ERROR, isClientGone, isOfStorage } from './errors.ts'
 import { ociBody } from './oci/errors.ts'
 
 /**
@@ -175,7 +175,7 @@ export class HttpServer implements Startable {
     if (answer.status >= 500) {
       const where = { requestId: request.id, method: request.method, path: pathOf(request.url) }
       // Unavailable is what a cut cable makes of a request, and the client is told to come back: no fault of this node.
-      const level = answer.status === 503 ? 'warn' : 'error'
+      const level = answer.status === 503 && !isOfStorage(error) ? 'warn' : 'error'
       this.#logger[level]({ ...where, status: answer.status, err: error }, 'a request failed')
     }
     this.#answer(answer, request, reply)
@@ -190,7 +190,7 @@ export class HttpServer implements Startable {
       reply.header('retry-after', typeof seconds === 'number' ? String(seconds) : '2')
     }
     // Harbor's body has a code for the status alone; whoever can do with more finds it here.
-    if (!isOci(request.url) && answer.code !== codeOfStatus(answer.status) && answer.status < 500)
+    if (!isOci(request.url) && answer.code !== codeOfStatus(answer.status))
       reply.header('x-flotilla-code', answer.code)
     reply.type('application/json')
     reply.send(Buffer.from(JSON.stringify(bodyFor(request.url, answer))))

@@ -14,7 +14,7 @@ import { Repairs } from '../../src/conflicts/repairs.ts'
 import { apiRoutes } from '../../src/http/api/api.ts'
 import type { ApiParts } from '../../src/http/api/parts.ts'
 import { Health } from '../../src/http/health/health.ts'
-import { journalProbe } from '../../src/http/health/probes.ts'
+import { journalProbe, recordsProbe } from '../../src/http/health/probes.ts'
 import { healthRoutes } from '../../src/http/health/routes.ts'
 import { HttpServer, type RouteModule } from '../../src/http/server.ts'
 import { tokenRoutes } from '../../src/http/token/routes.ts'
@@ -24,6 +24,7 @@ import type { Topology } from '../../src/registry/topology.ts'
 import { silentLogger } from '../../src/runtime/logger.ts'
 import { systemRandom } from '../../src/runtime/random.ts'
 import { systemTimers } from '../../src/runtime/timers.ts'
+import { StorageWatch } from '../../src/store/storage-watch.ts'
 import type { Site, Sites } from './sites.ts'
 
 export const ADMIN_PASSWORD = 'Adm1n-of-the-test'
@@ -54,7 +55,10 @@ export function assemble(site: Site, { clock }: Sites, topology: Topology = obed
   const members = new Members({ journal: site, random })
   const tokens = new TokenVerifier({ journal: site, clock })
   const catchingUp = new CatchingUp({ journal: site, timers: systemTimers })
-  const probes = [journalProbe(site)]
+  const { store, directory } = site
+  const directories = { journal: directory, blobs: directory }
+  const storage = new StorageWatch({ store, directories, warnBelowBytes: 0 })
+  const probes = [journalProbe(site), recordsProbe(storage)]
   const health = new Health({ probes, timers: systemTimers, clock, logger: silentLogger })
   return {
     site,
@@ -77,6 +81,7 @@ export function assemble(site: Site, { clock }: Sites, topology: Topology = obed
       conflicts: new Conflicts({ tables }),
       repairs: new Repairs({ journal: site, accounts, projects, members }),
       topology,
+      storage,
       health,
       clock,
       version: '0.0.0',

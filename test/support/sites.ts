@@ -40,14 +40,25 @@ export class Site implements Journal {
   readonly node: string
   readonly cluster: string
   readonly key: TokenKey
+  readonly store: LevelStore
+  readonly directory: string
   /** Its own entries and those it learned, in the order it came to them. */
   readonly held: Entry[] = []
   readonly #sequencer: Sequencer
 
-  constructor(parts: { node: string; cluster: string; key: TokenKey; store: LevelStore; clock: Clock }) {
+  constructor(parts: {
+    node: string
+    cluster: string
+    key: TokenKey
+    store: LevelStore
+    directory: string
+    clock: Clock
+  }) {
     this.node = parts.node
     this.cluster = parts.cluster
     this.key = parts.key
+    this.store = parts.store
+    this.directory = parts.directory
     const append = async (entry: Entry, _bytes: Uint8Array, writes: readonly Write[]) => {
       this.held.push(entry)
       await parts.store.write(writes)
@@ -171,7 +182,7 @@ export class Sites {
     const store = await LevelStore.open(join(directory, 'journal'))
     this.#closing.push(() => store.close())
     const key = await openTokenKey(join(directory, 'token.key'))
-    return new Site({ node, cluster, key, store, clock: this.clock })
+    return new Site({ node, cluster, key, store, directory, clock: this.clock })
   }
 }
 

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import type { Config } from '../../config/config.ts'
 import { Fault, isFault } from '../../errors.ts'
 import type { ClusterStatus, LedgerFacts } from '../../registry/topology.ts'
+import type { ApiStorage } from '../api-shapes.ts'
 import { CONTROL_SOCKET } from '../connection.ts'
 import type { CliContext } from '../context.ts'
 import { checkPort } from '../doctor/ports.ts'
@@ -71,24 +72,27 @@ async function examine(config: Config, context: CliContext): Promise<readonly Ch
     await checkClock(dataDir, context.clock),
     ...(await Promise.all(listeners.map((listener) => checkPort(listener, running)))),
     ...(http.tls === null ? [] : [await checkTls(http.tls, context.clock)]),
-    ...(node === undefined ? await context.runtime.inspect(config) : checkCluster(node)),
+    ...(node === undefined ? await context.runtime.inspect(config) : checkCluster(node, dataDir)),
   ]
 }
 
-/** What the running node says; undefined when none runs on the directory. */
-async function askNode(dataDir: string, { interrupted }: CliContext): Promise<ClusterStatus | undefined> {
+type Status = ClusterStatus & ApiStorage
+
+/** What the running node says, if only of its disk; undefined when none runs on the directory. */
+async function askNode(dataDir: string, { interrupted }: CliContext): Promise<Status | Fault | undefined> {
   try {
-    return await new NodeApi({ socket: join(dataDir, CONTROL_SOCKET) }, interrupted).get<ClusterStatus>(
-      '/cluster',
-    )
+    return await new NodeApi({ socket: join(dataDir, CONTROL_SOCKET) }, interrupted).get<Status>('/cluster')
   } catch (error) {
+    if (isFault(error, 'STORE_DAMAGED', 'STORE_UNREADABLE')) return error
     if (isFault(error, 'NODE_NOT_RUNNING', 'NOT_PERMITTED', 'NODE_UNREACHABLE')) return undefined
     throw error
   }
 }
 
 /** The journal of a running node, compared with those of the others. */
-function checkCluster({ members, stateHash, ledger }: ClusterStatus): Check[] {
+function checkCluster(node: Status | Fault, dataDir: string): Check[] {
+  if (node instanceof Fault) return [unreadable(node, dataDir)]
+  const { members, stateHash, ledger, storage } = node
   const others = members.filter(({ self, state }) => !self && state === 'member')
   const away = others.filter(({ connected }) => !connected).map(({ name }) => name)
   const diverged = others.filter(({ sync }) => sync === 'diverged').map(({ name }) => name)
@@ -110,27 +114,39 @@ function checkCluster({ members, stateHash, ledger }: ClusterStatus): Check[] {
           detail: `same entries and other records than ${diverged.join(', ')}`,
           advice: 'do all members run the same version? report this otherwise',
         }
-  return [connections, journal, checkRecords(ledger)]
+  return [connections, journal, checkRecords(ledger, storage)]
+}
+
+const RECORDS = 'records on disk'
+const REPLACE = 'a disk that did this once does it again: replace it'
+
+/** So damaged that the node cannot even say how it is. */
+function unreadable({ code }: Fault, dataDir: string): Check {
+  const journal = join(dataDir, 'journal')
+  const detail = `the running node cannot read its records in ${journal} (${code})`
+  const anew = `stop it, move ${journal} away and start again: the node takes its records from the other members; alone, it needs its backup. ${REPLACE}`
+  const advice = code === 'STORE_DAMAGED' ? anew : 'the log of the node says why'
+  return { name: RECORDS, status: 'fail', detail, advice }
 }
 
 /** What the running node has found of its disk by itself. */
-function checkRecords(ledger: LedgerFacts): Check {
+function checkRecords(ledger: LedgerFacts, storage: ApiStorage['storage']): Check {
   const { damagedEntries, damagedTables, mendedEntries, mendedRows, looks, failedLooks } = ledger
-  const name = 'records on disk'
+  if (storage?.damage) return { name: RECORDS, status: 'fail', detail: storage.damage, advice: REPLACE }
   const advice = '`flotilla check` reads them all now; replace the disk'
   if (damagedEntries > 0 || damagedTables.length > 0) {
     const detail = `${damagedEntries} damaged log entries, ${damagedTables.length} damaged families of tables`
-    return { name, status: 'fail', detail, advice }
+    return { name: RECORDS, status: 'fail', detail, advice }
   }
   if (failedLooks > 0) {
     const detail = `records could not be read ${failedLooks} times since the start`
-    return { name, status: 'fail', detail, advice }
+    return { name: RECORDS, status: 'fail', detail, advice }
   }
   if (mendedEntries > 0 || mendedRows > 0) {
     const detail = `${mendedEntries} log entries and ${mendedRows} rows were damaged, and are mended`
-    return { name, status: 'warn', detail, advice }
+    return { name: RECORDS, status: 'warn', detail, advice }
   }
   const detail =
     looks === 0 ? 'not read through yet since the start' : `read through ${looks} times since the start`
-  return { name, status: 'ok', detail }
+  return { name: RECORDS, status: 'ok', detail }
 }

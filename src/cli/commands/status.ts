@@ -1,13 +1,13 @@
 import type { Command } from 'commander'
 import type { ClusterStatus, MemberStatus, RecentTransfer, TransferStatus } from '../../registry/topology.ts'
 import { formatBytes, formatMilliseconds, shortId } from '../amounts.ts'
-import type { ApiOpenConflicts } from '../api-shapes.ts'
+import type { ApiOpenConflicts, ApiStorage } from '../api-shapes.ts'
 import { addConnectionFlags, connect } from '../connection.ts'
 import type { CliContext } from '../context.ts'
 import { table } from '../table.ts'
 import type { Terminal } from '../terminal.ts'
 
-type Status = ClusterStatus & ApiOpenConflicts
+type Status = ClusterStatus & ApiOpenConflicts & ApiStorage
 
 export function addStatus(program: Command, context: CliContext): void {
   const command = program
@@ -26,7 +26,8 @@ export function addStatus(program: Command, context: CliContext): void {
 }
 
 function render(status: Status, terminal: Terminal): string {
-  const { cluster, members, stateHash, transfers, notices, conflicts } = status
+  const { cluster, members, stateHash, transfers, conflicts, storage } = status
+  const notices = [...(storage?.notices ?? []), ...status.notices]
   const present = members.filter((member) => member.state === 'member' || member.state === 'pending')
   const gone = members.length - present.length
   return [

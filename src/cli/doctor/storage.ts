@@ -1,6 +1,7 @@
 import { constants } from 'node:fs'
 import { access, readdir, stat, statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { JOURNAL_RESERVE_BYTES } from '../../limits.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import { formatBytes } from '../amounts.ts'
 import { CONTROL_SOCKET } from '../connection.ts'
@@ -48,7 +49,12 @@ export async function checkDisk(dataDir: string, warnBelowBytes: number): Promis
   const { bavail, bsize, blocks } = await statfs(await existingParent(dataDir))
   const free = bavail * bsize
   const detail = `${formatBytes(free)} free of ${formatBytes(blocks * bsize)}`
-  if (free >= warnBelowBytes) return { name: 'disk', status: 'ok', detail }
+  if (free >= warnBelowBytes && free >= JOURNAL_RESERVE_BYTES) return { name: 'disk', status: 'ok', detail }
+  if (free < JOURNAL_RESERVE_BYTES) {
+    const full = `${detail}: full, for ${formatBytes(JOURNAL_RESERVE_BYTES)} are kept free for the journal`
+    const room = 'make room: nothing can be recorded until then; pulls go on'
+    return { name: 'disk', status: 'fail', detail: full, advice: room }
+  }
   const advice = 'make room, or delete artifacts nobody needs; a full disk refuses pushes'
   return {
     name: 'disk',

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { isStorageFault } from '../../errors.ts'
 import { nodeRole } from '../../journal/kinds.ts'
 import { INVITE_SECONDS_MAX, MEMBERSHIP_DAYS_DEFAULT, MEMBERSHIP_DAYS_MAX } from '../../limits.ts'
 import { onSystem } from './gate.ts'
@@ -9,15 +10,24 @@ const node = z.strictObject({ node: z.string().regex(/^[A-Za-z0-9-]{1,100}$/, 'i
 const entries = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
 const TENANT = /^[a-z0-9-]{1,64}$/
 
-/** Beyond Harbor: bodies are those of `Topology`, field by field; the status tells of open conflicts as well. */
+/** Beyond Harbor: bodies are those of `Topology`, field by field; the status tells of open conflicts and of the disk as well. */
 export const clusterRoutes: readonly Route[] = [
   route({
     method: 'GET',
     url: '/cluster',
     gate: onSystem('cluster:read'),
     async handle({ parts }) {
-      const [status, conflicts] = await Promise.all([parts.topology.status(), parts.conflicts.countOpen()])
-      return { status: 200, body: { ...status, conflicts } }
+      // Where the records of conflicts are damaged the rest can still be told, and that most of all.
+      const open = parts.conflicts.countOpen().catch((error: unknown) => {
+        if (!isStorageFault(error)) throw error
+        return null
+      })
+      const [status, conflicts, storage] = await Promise.all([
+        parts.topology.status(),
+        open,
+        parts.storage.facts(),
+      ])
+      return { status: 200, body: { ...status, ...(conflicts && { conflicts }), storage } }
     },
   }),
 

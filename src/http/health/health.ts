@@ -2,6 +2,7 @@ import { Fault } from '../../errors.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Logger } from '../../runtime/logger.ts'
 import type { Timers } from '../../runtime/timers.ts'
+import { answerOf, isOfStorage } from '../errors.ts'
 
 /** A disk that takes longer does not serve either. */
 const PROBE_MS_MAX = 2000
@@ -11,13 +12,22 @@ const REPORT_FRESH_MS = 1000
 /** Something the node can't serve without. */
 export interface Probe {
   readonly name: string
-  /** Rejects when it does not work. */
-  check(): Promise<void>
+  /** Rejects when it does not work. @returns what keeps it from working fully, where it does all the same */
+  check(): Promise<string | undefined>
 }
 
 export interface HealthReport {
   readonly status: 'healthy' | 'unhealthy'
-  readonly components: readonly { readonly name: string; readonly status: 'healthy' | 'unhealthy' }[]
+  readonly components: readonly ComponentHealth[]
+}
+
+export interface ComponentHealth {
+  readonly name: string
+  readonly status: 'healthy' | 'unhealthy'
+  /** Why it is not, where that is the disk. */
+  readonly error?: string
+  /** What does not work though it may be sent requests. */
+  readonly notice?: string
 }
 
 /** Whether this node works, found out by trying. */
@@ -49,19 +59,19 @@ export class Health {
     return { status: healthy ? 'healthy' : 'unhealthy', components }
   }
 
-  /** What is wrong goes to the log: strangers are told no more than that it is. */
-  async #tried(probe: Probe): Promise<HealthReport['components'][number]> {
+  /** What is wrong goes to the log: strangers are told no more than that it is, and whether an operator has to see to the disk. */
+  async #tried(probe: Probe): Promise<ComponentHealth> {
     const { name } = probe
     try {
-      await this.#inTime(probe.check())
-      return { name, status: 'healthy' }
+      const notice = await this.#inTime(probe.check())
+      return { name, status: 'healthy', ...(notice !== undefined && { notice }) }
     } catch (error) {
       this.#logger.warn({ component: name, err: error }, 'a part of the node does not work')
-      return { name, status: 'unhealthy' }
+      return { name, status: 'unhealthy', ...(isOfStorage(error) && { error: answerOf(error).message }) }
     }
   }
 
-  async #inTime(check: Promise<void>): Promise<void> {
+  async #inTime<T>(check: Promise<T>): Promise<T> {
     let callOff = () => {}
     const late = new Promise<never>((_resolve, reject) => {
       callOff = this.#timers.after(PROBE_MS_MAX, () =>
@@ -69,7 +79,7 @@ export class Health {
       )
     })
     try {
-      await Promise.race([check, late])
+      return await Promise.race([check, late])
     } finally {
       callOff()
     }

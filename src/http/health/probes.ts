@@ -2,6 +2,8 @@ import { Fault } from '../../errors.ts'
 import type { Journal } from '../../journal/journal.ts'
 import { parseDigest } from '../../oci/digest.ts'
 import type { BlobStore } from '../../registry/blob-store.ts'
+import type { StorageState } from '../../registry/storage-state.ts'
+import { sayingOf } from '../errors.ts'
 import type { Probe } from './health.ts'
 
 /** The digest of no bytes: a question every store can answer, whatever it holds. */
@@ -14,7 +16,7 @@ export function journalProbe(journal: Pick<Journal, 'node' | 'tables'>): Probe {
     async check() {
       // Past the cache of rows, to the disk.
       for await (const { row } of journal.tables.list('nodes', { prefix: journal.node, limit: 1 })) {
-        if (row.state === 'member') return
+        if (row.state === 'member') return undefined
       }
       throw new Fault('NOT_A_MEMBER', 'this node is no member of its cluster')
     },
@@ -26,6 +28,18 @@ export function storageProbe(blobs: Pick<BlobStore, 'stat'>): Probe {
     name: 'storage',
     async check() {
       await blobs.stat(EMPTY)
+      return undefined
+    },
+  }
+}
+
+/** Something can be recorded, or can be once there is room: pulls need no room, so that a full disk is only told. */
+export function recordsProbe(storage: StorageState): Probe {
+  return {
+    name: 'records',
+    async check() {
+      if (storage.unwritable) throw storage.unwritable
+      return (await storage.isFull()) ? sayingOf('STORAGE_FULL') : undefined
     },
   }
 }

@@ -57,6 +57,8 @@ beforeAll(async () => {
 afterAll(() => sites.close())
 
 const API = '/api/v2.0'
+const JOURNAL = { name: 'journal', status: 'healthy' }
+const RECORDS = { name: 'records', status: 'healthy' }
 const thing = (answer: Answer) => answer.json as Record<string, unknown>
 
 describe('for anyone', () => {
@@ -64,7 +66,7 @@ describe('for anyone', () => {
     const ping = await client.send('GET', `${API}/ping`, { headers: { 'x-request-id': 'mine' } })
     expect([ping.status, ping.text, ping.headers['x-request-id']]).toEqual([200, 'Pong', 'mine'])
     const health = await client.send('GET', `${API}/health`)
-    expect(health.json).toEqual({ status: 'healthy', components: [{ name: 'journal', status: 'healthy' }] })
+    expect(health.json).toEqual({ status: 'healthy', components: [JOURNAL, RECORDS] })
     const info = await client.send('GET', `${API}/systeminfo`)
     expect(thing(info)).toEqual({ auth_mode: 'db_auth', self_registration: false, primary_auth_mode: false })
     expect(thing(await client.send('GET', `${API}/systeminfo`, { as: 'alice' }))).toHaveProperty(
@@ -181,6 +183,6 @@ test('a node that was evicted says that it is not ready, and still lives', async
   clock.advance(1001)
   const answer = await door.send('GET', '/readyz')
   expect(answer.status).toBe(503)
-  expect(answer.json).toMatchObject({ status: 'unhealthy', components: [{ status: 'unhealthy' }] })
+  expect(answer.json).toMatchObject({ status: 'unhealthy', components: [{ status: 'unhealthy' }, RECORDS] })
   expect((await door.send('GET', '/livez')).status).toBe(200)
 })
