@@ -14,6 +14,7 @@ import { RoleBoundJournal } from './access/role-bound-journal.ts'
 import { openTokenKey, type TokenKey } from './access/token-key.ts'
 import { TokenIssuer, TokenVerifier } from './access/tokens.ts'
 import { processContext } from './cli/context.ts'
+import { checkMembership, type Standing } from './cli/doctor/membership.ts'
 import { run } from './cli/run.ts'
 import type {
   Check,
@@ -39,6 +40,7 @@ import { metricsRoutes } from './http/metrics/routes.ts'
 import { registryRoutes } from './http/oci/routes.ts'
 import { HttpServer, type RouteModule, type TlsKeys } from './http/server.ts'
 import { tokenRoutes } from './http/token/routes.ts'
+import { evictionOf, reasonOf } from './journal/authority/evictions.ts'
 import { Members } from './projects/members.ts'
 import { Projects } from './projects/projects.ts'
 import { alone } from './registry/alone.ts'
@@ -325,14 +327,23 @@ async function inspect(config: Config): Promise<readonly Check[]> {
     const feeds = Object.values(participant.journal.frontier())
     const entries = feeds.reduce((sum, seq) => sum + seq, 0)
     const detail = `${entries} entries in ${feeds.length} logs, state ${participant.journal.stateHash().slice(0, 12)}`
+    const membership = checkMembership(standingOf(participant))
     await participant.stop()
-    return [{ name, status: 'ok', detail }]
+    return [membership, { name, status: 'ok', detail }]
   } catch (error) {
     const advice = 'restore the directory from a backup, or let the node join anew'
     return [{ name, status: 'fail', detail: error instanceof Error ? error.message : String(error), advice }]
   } finally {
     await node.close()
   }
+}
+
+function standingOf({ journal, nodeId, clusterName }: Participant): Standing {
+  const { tables } = journal
+  const state = tables.get('nodes', nodeId)?.state
+  const eviction = state === 'evicted' ? evictionOf(tables, nodeId) : undefined
+  const by = eviction && (tables.get('nodes', eviction.author)?.name ?? eviction.author)
+  return { clusterName, state, by, why: eviction && reasonOf(eviction) }
 }
 
 /** From package.json, which stands one level further up once the sources are built. */

@@ -1,4 +1,5 @@
 import { Fault } from '../../src/errors.ts'
+import { evictionOf, reasonOf } from '../../src/journal/authority/evictions.ts'
 import type { Journal } from '../../src/journal/journal.ts'
 import { op } from '../../src/journal/kinds.ts'
 import { AUTHORITY } from '../../src/journal/op.ts'
@@ -156,6 +157,12 @@ export class ClusterTopology implements Topology {
     return expiresAt <= this.#parts.clock.now() ? 'expired' : 'open'
   }
 
+  #reason(node: NodeId): { reason?: string } {
+    const eviction = evictionOf(this.#parts.journal.tables, node)
+    const reason = eviction && reasonOf(eviction)
+    return reason === undefined ? {} : { reason }
+  }
+
   #member(row: NodeRow, connected: boolean, peer: PeerSync | undefined): MemberStatus {
     const self = row.id === this.#parts.journal.node
     const own = {
@@ -170,6 +177,7 @@ export class ClusterTopology implements Topology {
       name: row.name,
       site: row.site,
       state: row.state,
+      ...(row.state === 'evicted' && this.#reason(row.id)),
       role: row.role,
       notAfter: row.notAfter === null ? null : new Date(row.notAfter).toISOString(),
       self,

@@ -37,8 +37,7 @@ export async function connect(command: Command, context: CliContext): Promise<No
     if (options.username !== undefined) throw new Fault('USAGE', '--username goes with --server')
     if (options.passwordStdin)
       throw new Fault('USAGE', '--password-stdin goes with --server', passwordAdvice(command))
-    const { config } = configFor(command, context)
-    return new NodeApi({ socket: join(config.dataDir, CONTROL_SOCKET) }, interrupted)
+    return connectHere(command, context)
   }
   if (!/^https?:\/\/[^/?#\s]+\/?$/.test(server)) {
     throw new Fault('USAGE', `--server ${server}: must be http://host:port or https://host:port`)
@@ -46,6 +45,12 @@ export async function connect(command: Command, context: CliContext): Promise<No
   const username = options.username ?? (environment.FLOTILLA_USERNAME || 'admin')
   const password = await passwordFor(username, server, options, context)
   return new NodeApi({ server: server.replace(/\/$/, ''), username, password }, interrupted)
+}
+
+/** The node that runs on the data directory, for what crosses no network. */
+export function connectHere(command: Command, context: CliContext): NodeApi {
+  const { config } = configFor(command, context)
+  return new NodeApi({ socket: join(config.dataDir, CONTROL_SOCKET) }, context.interrupted)
 }
 
 /** Ignored, it would leave somebody believing that the password they piped was set. */

@@ -1,5 +1,5 @@
-import { bodyOf } from '../journal/authority/bodies.ts'
 import { entitiesOf } from '../journal/authority/entities.ts'
+import { reasonOf } from '../journal/authority/evictions.ts'
 import { findIn } from '../journal/authority/history.ts'
 import { entityOf } from '../journal/authority/rights.ts'
 import type { Readable } from '../journal/effective.ts'
@@ -36,8 +36,8 @@ export function beatenBy(tables: Readable, loss: Loss): Conflict['beatenBy'] {
 
 /** Of an eviction, what was said with it. */
 function whyOf(op: Said): { why?: string } {
-  const why = bodyOf(op, 'node.evicted')?.reason ?? ''
-  return why === '' ? {} : { why }
+  const why = reasonOf(op)
+  return why === undefined ? {} : { why }
 }
 
 function addRights(seen: Set<string>, op: Pick<Said, 'needs'> | undefined): void {

@@ -1,6 +1,7 @@
 import { Fault } from '../errors.ts'
 import type { Tables } from '../journal/journal.ts'
 import { refusalText } from '../journal/refusals.ts'
+import { printable } from '../oci/name.ts'
 import { beatenBy } from './beaten-by.ts'
 import type { Conflict } from './conflict.ts'
 import { findLoss, type Loss, losses } from './losses.ts'
@@ -49,10 +50,11 @@ export class Conflicts {
 
   /**
    * Newest first by their authors' clocks. All that did not stay is read, row by row; kept are no more than the page and what lies before it.
-   * @throws Fault BAD_REQUEST for a page too far in
+   * @throws Fault BAD_REQUEST for a page too far in, or a site or node there is not
    */
   async list(filters: Filters, { offset, limit }: Part): Promise<{ total: number; items: Conflict[] }> {
     if (offset > OFFSET_MAX) throw new Fault('BAD_REQUEST', 'too far in; narrow the list down with a filter')
+    if (filters.site !== undefined) await requireNode(this.#tables, filters.site)
     const newest = new Newest<Loss>(offset + limit)
     const look = { projectId: filters.project, mayBeOpen: filters.open }
     for await (const loss of losses(this.#tables, look)) {
@@ -120,6 +122,25 @@ function matches(tables: Tables, loss: Loss, { kind, outcome, site, since, open 
   if (since !== undefined && loss.time < since) return false
   if (site !== undefined && !isAt(tables, loss.author, site)) return false
   return open === undefined || remedyOf(tables, loss).open === open
+}
+
+/** Names of nodes that an error tells. */
+const NAMED_MAX = 20
+
+/** Whoever mistypes a name must not take it that nothing was lost there. */
+async function requireNode(tables: Tables, wanted: string): Promise<void> {
+  const names: string[] = []
+  for await (const { key } of tables.list('nodes')) {
+    if (isAt(tables, key, wanted)) return
+    const { name, site } = tables.get('nodes', key) ?? { name: key, site: '' }
+    names.push(site === '' || site === name ? name : `${name} (${site})`)
+  }
+  const shown = names.toSorted().slice(0, NAMED_MAX)
+  const more = names.length > shown.length ? ` and ${names.length - shown.length} more` : ''
+  throw new Fault(
+    'BAD_REQUEST',
+    `no node and no site is called ${printable(wanted)}; there are: ${shown.join(', ')}${more}`,
+  )
 }
 
 function isAt(tables: Tables, author: string, site: string): boolean {

@@ -65,9 +65,7 @@ export class Repairs {
     }
     if (loss.reason === 'dangling') {
       const { advice } = remedyOf(this.#parts.journal.tables, loss)
-      throw new Fault('PRECONDITION', 'the tag points at nothing, and no step here gives it anything', {
-        advice,
-      })
+      throw new Fault('PRECONDITION', `the tag points at nothing: ${advice}`)
     }
     if (loss.reason === 'tag' && loss.tag) {
       if (action === 'approve') throw new Fault('PRECONDITION', 'a tag takes one of its values: take or keep')

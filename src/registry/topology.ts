@@ -222,6 +222,8 @@ export interface MemberStatus {
   readonly name: string
   readonly site: string
   readonly state: 'pending' | 'member' | 'left' | 'evicted'
+  /** Of one that was evicted: what was said with it, where anything was. */
+  readonly reason?: string
   readonly role: NodeRole
   /** ISO 8601: when the membership ends unless renewed; null: for good. */
   readonly notAfter: string | null

@@ -66,7 +66,8 @@ test('a node that was down while it was evicted hears of it once it is back, and
 }, async () => {
   const shop = await another('shop')
   await shop.kill('SIGTERM')
-  await first.cli('evict', 'shop', '--yes')
+  await first.cli('evict', 'shop', '--yes', '--reason', 'sold with the house')
+  expect(await memberAt(first, 'shop')).toMatchObject({ state: 'evicted', reason: 'sold with the house' })
   const since = performance.now()
   await begin(shop)
   await expect.poll(() => shop.runs, { timeout: PATIENCE_MS, interval: 50 }).toBe(false)
@@ -76,9 +77,26 @@ test('a node that was down while it was evicted hears of it once it is back, and
   await Promise.all([first, second].map((node) => node.kill('SIGTERM')))
   await begin(shop)
   await expect.poll(() => shop.runs, { timeout: PATIENCE_MS, interval: 50 }).toBe(false)
+  // Whoever looks why is told so, and what to do.
+  await expect(shop.cli('doctor')).rejects.toThrow(
+    /membership\s+fail\s+this node was evicted .* by node1 \(sold with the house\)[^]*flotilla invite/,
+  )
   await first.serve()
   await second.serve()
   await agreed([first, second])
+})
+
+test('a node that left says so on one line, and its doctor says that it serves no more and what to do', {
+  timeout: 4 * PATIENCE_MS,
+}, async () => {
+  const quay = await another('quay')
+  const { id } = (await memberAt(quay, 'quay')) ?? {}
+  expect(await quay.json('leave', '--yes')).toMatchObject({ node: id, name: 'quay', told: true })
+  await expect.poll(() => quay.runs, { timeout: PATIENCE_MS, interval: 50 }).toBe(false)
+  await expect(quay.cli('doctor')).rejects.toThrow(
+    /membership\s+fail\s+this node has left cluster [^]*flotilla invite/,
+  )
+  await expect.poll(async () => (await memberAt(first, 'quay'))?.state, { timeout: PATIENCE_MS }).toBe('left')
 })
 
 test('an evicted node that does not mind gets no byte of blobs or records, and its old keys open nothing', {

@@ -11,6 +11,7 @@ export function addLeave(program: Command, context: CliContext): void {
     .description(
       'Tells the other members that this node goes, and stops it. Its data directory stays, and cannot serve again.',
     )
+    .option('--json', 'print one line of JSON')
     .option('-y, --yes', 'do not ask')
   addConnectionFlags(command).action(() => leave(command, context))
 }
@@ -23,8 +24,11 @@ async function leave(command: Command, context: CliContext): Promise<void> {
   const name = self?.name ?? 'this node'
   await confirmed(`${name} leaves cluster ${cluster.name} for good?`, command, context)
   await api.post('/cluster/leave')
-  terminal.out(`${name} has left cluster ${cluster.name}.`)
-  if (!members.some((member) => !member.self && member.connected)) {
+  const told = members.some((member) => !member.self && member.connected)
+  if (command.opts<{ json?: boolean }>().json)
+    terminal.out(JSON.stringify({ node: self?.id ?? null, name, cluster, told }))
+  else terminal.out(`${name} has left cluster ${cluster.name}.`)
+  if (!told) {
     terminal.err(
       'No other member was connected: they will count it as a member until one is told; `flotilla evict` there does it.',
     )

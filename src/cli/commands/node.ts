@@ -47,12 +47,12 @@ async function approve(name: string, command: Command, context: CliContext): Pro
 function render(members: readonly MemberStatus[]): string {
   return table(
     ['node', 'site', 'id', 'role', 'state', 'member until'],
-    members.map(({ name, self, site, id, role, state, notAfter }) => [
+    members.map(({ name, self, site, id, role, state, reason, notAfter }) => [
       self ? `${name} *` : name,
       site,
       shortId(id),
       role,
-      state,
+      reason === undefined ? state : `${state} (${reason})`,
       notAfter === null ? '-' : notAfter.slice(0, 16).replace('T', ' '),
     ]),
   )

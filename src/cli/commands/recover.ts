@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { signedWords } from '../../access/recovery.ts'
 import { Fault } from '../../errors.ts'
 import { signWithRecoveryKey } from '../../runtime/recovery-key.ts'
-import { addConnectionFlags, connect } from '../connection.ts'
+import { connectHere } from '../connection.ts'
 import type { CliContext } from '../context.ts'
 
 interface Challenge {
@@ -29,12 +29,12 @@ export function addRecover(program: Command, context: CliContext): void {
         'the second; on a terminal both are asked for.',
     )
     .option('--json', 'print one line of JSON')
-  addConnectionFlags(command).action((user: string) => recover(user, command, context))
+  command.action((user: string) => recover(user, command, context))
 }
 
 async function recover(username: string, command: Command, context: CliContext): Promise<void> {
   const { terminal } = context
-  const api = await connect(command, context)
+  const api = connectHere(command, context)
   const { key, password } = await secrets(context)
   const { body } = await api.post('/cluster/recovery/challenge', { username, password })
   const { cluster, user, password_hash: passwordHash, epoch } = body as Challenge

@@ -29,7 +29,7 @@ function render(status: Status, terminal: Terminal): string {
   const { cluster, members, stateHash, transfers, conflicts, storage } = status
   const notices = [...(storage?.notices ?? []), ...status.notices]
   const present = members.filter((member) => member.state === 'member' || member.state === 'pending')
-  const gone = members.length - present.length
+  const gone = members.filter((member) => !present.includes(member))
   return [
     `Cluster ${terminal.paint('bold', cluster.name)} (${cluster.id.slice(0, 12)}), records ${stateHash.slice(0, 12)}`,
     '',
@@ -37,7 +37,7 @@ function render(status: Status, terminal: Terminal): string {
       ['node', 'site', 'id', 'role', 'state', 'sync', 'lag', 'rtt', 'heard', 'url'],
       present.map((member) => memberRow(member, terminal)),
     ),
-    ...(gone > 0 ? [`(and ${gone} that left or were evicted; --json shows them)`] : []),
+    ...(gone.length > 0 ? [goneLine(gone)] : []),
     ...(notices.length > 0 ? ['', ...notices.map((notice) => terminal.paint('yellow', `! ${notice}`))] : []),
     ...(conflicts ? ['', conflictsLine(conflicts, terminal)] : []),
     '',
@@ -49,6 +49,18 @@ function conflictsLine({ open, more }: NonNullable<Status['conflicts']>, termina
   if (open === 0 && !more) return 'Open conflicts: none'
   const count = terminal.paint('yellow', `${open}${more ? '+' : ''}`)
   return `Open conflicts: ${count} (flotilla conflicts shows them)`
+}
+
+/** Of those that are gone as many as fit on a line or two; `flotilla nodes` shows all. */
+const GONE_SHOWN_MAX = 5
+
+function goneLine(gone: readonly MemberStatus[]): string {
+  const shown = gone
+    .slice(0, GONE_SHOWN_MAX)
+    .map(({ name, state, reason }) => `${name} ${state}${reason === undefined ? '' : `: ${reason}`}`)
+  const more = gone.length - shown.length
+  const named = [...shown, ...(more > 0 ? [`${more} more`] : [])].join('; ')
+  return `(and ${gone.length} that left or were evicted: ${named})`
 }
 
 function memberRow(member: MemberStatus, terminal: Terminal): string[] {
@@ -72,9 +84,16 @@ function stateWord({ state, connected }: MemberStatus, terminal: Terminal): stri
   return connected ? terminal.paint('green', 'connected') : terminal.paint('red', 'away')
 }
 
-function syncWord({ self, sync }: MemberStatus, terminal: Terminal): string {
-  if (self || sync === 'in-sync') return terminal.paint('green', 'in sync')
-  return terminal.paint(sync === 'diverged' ? 'red' : 'yellow', sync)
+/** Of one that is away nobody knows: only how it was when it was last heard. */
+function syncWord({ self, sync, connected, lastExchangeMs }: MemberStatus, terminal: Terminal): string {
+  if (self) return terminal.paint('green', 'in sync')
+  const word = sync === 'in-sync' ? 'in sync' : sync
+  if (!connected && sync !== 'unknown') {
+    const ago = lastExchangeMs === null ? '' : `, ${formatMilliseconds(lastExchangeMs)} ago`
+    return terminal.paint(sync === 'diverged' ? 'red' : 'yellow', `${word} when last heard${ago}`)
+  }
+  const paint = sync === 'in-sync' ? 'green' : sync === 'diverged' ? 'red' : 'yellow'
+  return terminal.paint(paint, word)
 }
 
 function renderTransfers({ torrent, direct, recent }: TransferStatus): string {

@@ -26,11 +26,16 @@ describe('status', () => {
     expect(out).toMatch(/^node2\s+oslo\s.*connected\s+behind\s+12\s+31 ms\s+900 ms ago/m)
     expect(out).toMatch(/^node3\s+lima\s.*away\s+unknown\s+-/m)
     expect(out).not.toContain('cork')
-    expect(out).toContain('(and 1 that left or were evicted')
+    expect(out).toContain('(and 2 that left or were evicted: node4 evicted: stolen at the fair; node6 left)')
     expect(out).toMatch(/^Open conflicts: 1000\+ \(flotilla conflicts shows them\)$/m)
     expect(out).toMatch(/^BitTorrent\s+2\s+5\.0 MiB\s+0 B$/m)
     expect(out).toMatch(/^direct\s+7\s+900 B\s+2\.0 KiB$/m)
     expect(out).toMatch(/^sha256:d{12}\s+2\.9 MiB\s+BitTorrent\s+412 ms\s+node2$/m)
+  })
+
+  test('of a member that is away it is said how it was when it was last heard, never that it is in sync', async () => {
+    const { out } = await cli.type('status')
+    expect(out).toMatch(/^node5\s+bonn\s.*away\s+in sync when last heard, 5 min ago\s/m)
   })
 
   test('--json is the status itself on one line', async () => {
@@ -199,7 +204,9 @@ describe('who belongs', () => {
   })
 
   test('nodes shows roles and terms; only who waits can be approved', async () => {
-    expect((await cli.type('nodes')).out).toMatch(/^node4\s+cork\s+\S+\s+anchor\s+evicted\s+-$/m)
+    expect((await cli.type('nodes')).out).toMatch(
+      /^node4\s+cork\s+\S+\s+anchor\s+evicted \(stolen at the fair\)\s+-$/m,
+    )
     expect((await cli.type('node approve node3')).err).toMatch(
       /node3 is a member already\n {2}waiting: nobody/,
     )
@@ -232,11 +239,28 @@ describe('who belongs', () => {
     expect((await cli.type('recover admin', { input: text })).code).toBe(2)
   })
 
+  test('recovering is for the node of the data directory alone, and help offers no other', async () => {
+    expect((await cli.type('recover --help')).out).not.toMatch(/--server|--username|--password-stdin/)
+    const input = `${newRecoveryKey(systemRandom).text}\nGeheim1234`
+    const { code, err } = await cli.type('recover admin --server http://127.0.0.1:1', { input })
+    expect([code, err]).toEqual([2, expect.stringContaining('--server')])
+    // Nor is it led astray by the environment.
+    const environment = { FLOTILLA_SERVER: 'http://127.0.0.1:1' }
+    expect((await cli.type('recover admin', { input, environment })).code).toBe(0)
+  })
+
   test('leave tells the node', async () => {
     expect((await cli.type('leave')).code).toBe(2)
     const { code, out } = await cli.type('leave --yes')
     expect([code, out]).toEqual([0, 'node1 has left cluster harbour.\n'])
     expect(api.changes).toEqual([{ request: 'POST /cluster/leave', body: {} }])
+  })
+
+  test('leave --json says on one line who has left what, and whether a member heard of it', async () => {
+    const { out } = await cli.type('leave --yes --json')
+    expect(out.trimEnd()).not.toContain('\n')
+    const { cluster, self } = STATUS
+    expect(JSON.parse(out)).toEqual({ node: self, name: 'node1', cluster, told: true })
   })
 })
 

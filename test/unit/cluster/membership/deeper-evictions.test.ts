@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { orbitFormat } from '../../../../cluster/ledger/orbit-format.ts'
 import { MemberActs } from '../../../../cluster/membership/member-acts.ts'
 import { reviewOf } from '../../../../cluster/membership/review.ts'
+import { evictionOf, reasonOf } from '../../../../src/journal/authority/evictions.ts'
 import { op } from '../../../../src/journal/kinds.ts'
 import { AUTHORITY, CATALOG } from '../../../../src/journal/op.ts'
 import type { Eviction } from '../../../../src/registry/topology.ts'
@@ -72,6 +73,18 @@ test('a node that was put out as sound can be put out as compromised afterwards'
   expect(await tagsAt(founder)).toHaveLength(6)
   await actsOf(founder).evict(thief, compromised(1), NODE)
   expect(await tagsAt(founder)).toEqual(['t-0'])
+})
+
+test('why it was put out stays said where a deeper eviction says nothing, whoever is asked', async () => {
+  const { founder, other, thief } = await robbed()
+  expect(evictionOf(founder.journal.tables, thief)).toBeUndefined()
+  await actsOf(founder).evict(thief, { ...compromised('now'), reason: 'stolen at the fair' }, NODE)
+  await actsOf(founder).evict(thief, compromised(1), NODE)
+  await other.journal.take(await everything(founder), 'x')
+  for (const { journal } of [founder, other]) {
+    const eviction = evictionOf(journal.tables, thief)
+    expect(eviction && reasonOf(eviction)).toBe('stolen at the fair')
+  }
 })
 
 test('a review speaks in names, and says what each log held before a time', async () => {

@@ -99,13 +99,21 @@ describe('conflicts', () => {
     ['outcome=lost', 3],
     ['outcome=refused', 0],
     ['site=s', 3],
-    ['site=elsewhere', 0],
     ['open=true', 3],
     ['open=false', 0],
     ['since=2026-11-20T12:02:30Z', 1],
   ])('are narrowed down by %s to %i', async (query, count) => {
     const answer = await client.send('GET', `${API}/conflicts?${query}`, boss)
     expect([answer.status, answer.headers['x-total-count']]).toEqual([200, String(count)])
+  })
+
+  test('at a site or node there is not are refused with those there are', async () => {
+    const { status, text } = await client.send('GET', `${API}/conflicts?site=nosuch`, boss)
+    expect(status).toBe(400)
+    expect(text).toContain('no node and no site is called nosuch; there are: n (s), n (s)')
+    // By a node's id, too, whatever it wrote.
+    const { json } = await client.send('GET', `${API}/conflicts?site=${east.site.node}`, boss)
+    expect(Array.isArray(json)).toBe(true)
   })
 
   test.each(['outcome=won', 'since=yesterday', 'open=maybe', 'page=0', 'page=999999999'])(
