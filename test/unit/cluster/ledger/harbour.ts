@@ -4,6 +4,7 @@ import { TableRoster } from '../../../../cluster/membership/table-roster.ts'
 import { Host } from '../../../../cluster/network/host.ts'
 import type { Identity } from '../../../../cluster/network/identity.ts'
 import { Keyring } from '../../../../cluster/network/keyring.ts'
+import type { Logger } from '../../../../src/runtime/logger.ts'
 import { ListRoster, runtime } from '../network/cast.ts'
 import {
   admit,
@@ -27,14 +28,14 @@ export interface Ship extends Site {
   sink(): Promise<void>
 }
 
-export async function launch(plan: Plan, site: Site): Promise<Ship> {
+export async function launch(plan: Plan, site: Site, log: Logger = runtime.log): Promise<Ship> {
   const links = new ListRoster()
   const host = new Host(
     { clusterId: plan.clusterId, listen: ['/ip4/127.0.0.1/tcp/0'] },
     { identity: site.identity, keyring: new Keyring(KEY), roster: links, ...runtime },
   )
   const roster = new TableRoster(site.journal, runtime)
-  const replication = new Replication({ journal: site.journal, network: host, roster, ...runtime })
+  const replication = new Replication({ journal: site.journal, network: host, roster, ...runtime, log })
   await roster.start()
   await host.start()
   await replication.start()
