@@ -7,7 +7,8 @@
  */
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { appendFileSync, existsSync, readFileSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { orLeave, ownWords, WrongWords } from '../../support/words.ts'
 import { runLanes } from './lanes.ts'
 import { removeLeftovers, removeOwn } from './leftovers.ts'
@@ -70,6 +71,8 @@ function sourcesNow(): string {
 async function main(): Promise<number> {
   const tools = requirements()
   if (!tools) return 0
+  if (values.histories !== undefined) mkdirSync(values.histories, { recursive: true })
+  if (values.results !== undefined) mkdirSync(dirname(values.results), { recursive: true })
   removeLeftovers()
   process.on('exit', () => removeOwn())
   const interrupted = new AbortController()
