@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { Fault, isFault } from '../../src/errors.ts'
-import { AUTHORITY, type Lane, parseFeedId } from '../../src/journal/op.ts'
+import { AUTHORITY, type FeedId, type Lane, parseFeedId } from '../../src/journal/op.ts'
 import type { Logger } from '../../src/runtime/logger.ts'
 import type { Random } from '../../src/runtime/random.ts'
 import type { Startable } from '../../src/runtime/startable.ts'
@@ -143,15 +143,9 @@ export class ForkWarden implements Startable {
    */
   #follow(peer: NodeId, there: Heads | undefined): void {
     const { journal, snapshots } = this.#parts
-    if (!snapshots || this.#failure) return
-    const heads = journal.frontier()
-    const lanes = journal.quarantine
-      .forks()
-      .filter(({ feed, seq }) => {
-        const at = there?.get(feed)?.seq ?? 0
-        return at >= seq && at > (heads[feed] ?? 0) && this.#told.get(peer)?.has(`${feed} ${seq}`)
-      })
-      .map(({ feed }) => parseFeedId(feed).lane)
+    if (!there || !snapshots || this.#failure) return
+    const lanes = [...this.#leftStanding(peer, there)]
+      .map((feed) => parseFeedId(feed).lane)
       .filter((lane) => lane !== AUTHORITY)
     for (const lane of new Set(lanes)) {
       this.#run(async () => {
@@ -160,6 +154,27 @@ export class ForkWarden implements Startable {
         await journal.quarantine.forgetRestored()
       })
     }
+  }
+
+  /** Feeds of which that peer holds what every fork it knows of takes back here. */
+  #leftStanding(peer: NodeId, there: Heads): FeedId[] {
+    const { journal } = this.#parts
+    const here = journal.frontier()
+    const forks = new Map(journal.quarantine.forks().map((fork) => [fork.feed, fork]))
+    const knows = ({ feed, seq }: Fork) => this.#told.get(peer)?.has(`${feed} ${seq}`) === true
+    const further = [...there].filter(([feed, { seq }]) => seq > (here[feed] ?? 0))
+    // Whose admission is not here yet may well be in: only who lacks nothing of that lane can tell.
+    const isInformed = () =>
+      !journal.wanted(there).some(({ feed }) => parseFeedId(feed).lane === AUTHORITY) &&
+      [...forks.values()].every((fork) => parseFeedId(fork.feed).lane !== AUTHORITY || knows(fork))
+    let informed: boolean | undefined
+    return further.flatMap(([feed, { seq }]) => {
+      const fork = forks.get(feed)
+      if (fork) return seq >= fork.seq && knows(fork) ? [feed] : []
+      if (!journal.isDisowned(feed)) return []
+      informed ??= isInformed()
+      return informed ? [feed] : []
+    })
   }
 
   /** One anchor does it: the others see by then that it is done. */

@@ -118,7 +118,7 @@ export class ReplicatedJournal implements Journal {
       archive,
       life,
       ...(cachedRows !== undefined && { cachedRows }),
-      excused: (feed) => this.#forks.has(feed) || isDisowned(feed, this.#forks, this.tables),
+      excused: (feed) => this.#forks.has(feed) || this.isDisowned(feed),
     })
     this.#soundness = new Soundness({
       store,
@@ -329,6 +329,11 @@ export class ReplicatedJournal implements Journal {
   /** The first number of the feed that counts nowhere; infinite while there is none. */
   forkedAt(feed: FeedId): number {
     return this.#forks.at(feed)
+  }
+
+  /** What admitted the feed's author was taken back, or is not here yet. */
+  isDisowned(feed: FeedId): boolean {
+    return isDisowned(feed, this.#forks, this.tables)
   }
 
   #straightened(changes: readonly TableChange[]): void {

@@ -1,4 +1,4 @@
-import { AUTHORITY, type FeedId } from '../../src/journal/op.ts'
+import { AUTHORITY, type FeedId, type Op } from '../../src/journal/op.ts'
 import { type Book, held } from './book.ts'
 import { lostAcknowledged } from './checkers/acknowledged.ts'
 import { disagreement, type Standing } from './checkers/agreement.ts'
@@ -75,7 +75,8 @@ function holdOfAll(node: SimNode, { hold, logs, isRecovery }: Seen): void {
   hold('I6 an eviction counts as far as it says', node, misjudgedByEviction(ops, tables))
   hold('a second consent is somebody else’s', node, admittedAlone(ops, tables))
   hold('I7 only the recovery key of this cluster opens it', node, unrecovered(ops, tables, isRecovery))
-  const unlike = unlikeReference(entries, node.disk.rows, node.journal.stateHash())
+  const isCompacted = ({ dot }: Op) => dot.seq <= (floorOf(node, dot.feed) ?? 0)
+  const unlike = unlikeReference(entries, node.disk.rows, node.journal.stateHash(), isCompacted)
   hold('I3-reference the rows are those of the reference', node, unlike)
 }
 

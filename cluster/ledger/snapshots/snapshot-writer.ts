@@ -222,7 +222,7 @@ export class SnapshotWriter implements Startable {
     }
   }
 
-  /** It has grown enough since the newest snapshot, or an authority op has made that one useless. */
+  /** It has grown enough since the newest snapshot, or that one is of no use to somebody who needs it. */
   async #isDue(lane: Lane, fleet: Fleet): Promise<boolean> {
     const { journal, format } = this.#parts
     const [newest] = await snapshotsOf(journal.tables, lane)
@@ -231,24 +231,24 @@ export class SnapshotWriter implements Startable {
     const status = journal.lanes.status().find((one) => one.lane === lane)
     const mean = (status?.logBytes ?? 0) / Math.max(1, sizeOf(ours) - (status?.pruned.entries ?? 0))
     if (entries >= this.#pace.entries || entries * mean >= this.#pace.logBytes) return true
-    if (!newest || !covers(ours, newest.frontier)) return false
+    if (newest && !covers(ours, newest.frontier)) return false
     if (this.#isStranding(lane, newest, fleet)) return true
-    return isOvertaken(newest, journal, format)
+    return newest !== undefined && isOvertaken(newest, journal, format)
   }
 
   /**
-   * The lane's beginning is gone, and what stands for it is vouched for by too few since members came or went:
-   * somebody may need it and not be able to take it. Who stands there may still vouch; once the lane has moved on
-   * nobody can any more. Ever more seldom, for those who could vouch for a new one may be away.
+   * The lane's beginning is gone, and what stands for it is vouched for by too few since members came or went, or was
+   * itself taken back with a fork: somebody may need it and not be able to take it. Who stands there may still vouch;
+   * once the lane has moved on nobody can any more. Ever more seldom, for those who could vouch for a new one may be
+   * away.
    */
-  #isStranding(lane: Lane, newest: SnapshotRow, fleet: Fleet): boolean {
+  #isStranding(lane: Lane, newest: SnapshotRow | undefined, fleet: Fleet): boolean {
     const { journal, clock } = this.#parts
-    const floor = journal.lanes.floor(lane)?.snapshot
-    const hasMoved = !isDeepStrictEqual(part(journal.frontier(), lane), newest.frontier)
-    if (!floor || !hasMoved || isGoodForAll(newest, fleet)) {
-      if (floor && isGoodForAll(newest, fleet)) this.#again.delete(lane)
-      return false
-    }
+    const floor = journal.lanes.floor(lane)
+    if (!floor?.snapshot) return false
+    const isGood = newest && covers(newest.frontier, floor.frontier) && isGoodForAll(newest, fleet)
+    if (isGood) this.#again.delete(lane)
+    if (isGood || isDeepStrictEqual(part(journal.frontier(), lane), newest?.frontier)) return false
     const { untilMs, waitMs } = this.#again.get(lane) ?? { untilMs: 0, waitMs: this.#pace.patienceMs }
     const nowMs = clock.monotonic()
     if (nowMs < untilMs) return this.#dueMs.has(lane)

@@ -1,4 +1,4 @@
-import type { Entry } from '../../../src/journal/op.ts'
+import type { Entry, Op } from '../../../src/journal/op.ts'
 import { foldContent } from './fold-content.ts'
 import { foldInvites, foldKeysAndSnapshots, foldNodes } from './fold-nodes.ts'
 import { Claims, foldUsers } from './fold-people.ts'
@@ -22,11 +22,15 @@ export interface ReferenceState {
 /**
  * What a set of entries means, by docs/decisions/0007, worked out from nothing: slow, plain, and written
  * apart from the product's own reducer. In whatever order entries came to a node, it must come to this.
+ * @param isCompacted whether a snapshot stands for the op, which is not taken apart any more
  */
-export function referenceState(entries: readonly Entry[]): ReferenceState {
+export function referenceState(
+  entries: readonly Entry[],
+  isCompacted: (op: Op) => boolean = () => false,
+): ReferenceState {
   const world = worldOf(opsOf(entries))
   const decided = decideRevocations(world)
-  const verdicts = new Verdicts(world, (revocation) => decided.get(revocation.id) === null)
+  const verdicts = new Verdicts(world, (revocation) => decided.get(revocation.id) === null, isCompacted)
   const tables = new ReferenceTables()
   for (const [op, row] of world.outOfForm) tables.ineffective(op, row)
 

@@ -15,11 +15,18 @@ export function accepts(revocation: Formed, op: Formed): boolean {
 export class Verdicts {
   readonly #world: World
   readonly #counts: (revocation: Formed) => boolean
+  readonly #isCompacted: (op: Formed) => boolean
   readonly #known = new Map<OpId, Refusal | null>()
 
-  constructor(world: World, counts: (revocation: Formed) => boolean) {
+  /** @param isCompacted whether a snapshot stands for the op where its log is gone */
+  constructor(
+    world: World,
+    counts: (revocation: Formed) => boolean,
+    isCompacted: (op: Formed) => boolean = () => false,
+  ) {
     this.#world = world
     this.#counts = counts
+    this.#isCompacted = isCompacted
   }
 
   /** Why an authority op does not count; null where it does. */
@@ -42,6 +49,8 @@ export class Verdicts {
   /** Why an op of a catalog, verdict or trail lane does not count. */
   contentRefusal(op: Formed): Refusal | null {
     const member = this.#world.needs.get(op.id)?.member as readonly Grant[]
+    // Let in by what a fork took back, when a snapshot stood for it already.
+    if (!this.#world.grants.has(`node:${op.author}#member`) && this.#isCompacted(op)) return null
     const killers: OpId[] = []
     for (const grant of member) {
       if (!this.#stands(grant)) continue

@@ -7,7 +7,7 @@ import { op } from '../../../../src/journal/kinds.ts'
 import { AUTHORITY, CATALOG } from '../../../../src/journal/op.ts'
 import { openDisk } from '../../../support/disk.ts'
 import { runtime } from '../network/cast.ts'
-import { type ArmedShip, arm, moor, STILL, signers } from './armed.ts'
+import { type ArmedShip, arm, armedNewcomer, moor, STILL, signers, snapshotsAt } from './armed.ts'
 import { agree, cut } from './harbour.ts'
 import {
   admit,
@@ -182,4 +182,76 @@ test('a fork within what a snapshot stands for ends there, also at members that 
   await expect.poll(listed, within).toEqual([])
   await write(b, 1, 'on')
   await expect.poll(() => agree(a, b), within).toBe(true)
+})
+
+test('what somebody wrote who was let in behind a fork stays where a snapshot stands for it, for everybody', {
+  timeout: 90_000,
+}, async () => {
+  const { plan, a, b, x } = await atRest()
+  await x.sink()
+  const copy = await temporary()
+  await cp(x.directory, copy, { recursive: true })
+  const rival = await openSite(plan, { identity: x.identity, directory: copy })
+  await rival.journal.commit(AUTHORITY, () => [user('rival')])
+  const back = await openSite(plan, { identity: x.identity, directory: x.directory })
+  const reborn = await arm(plan, back, VOUCHING, x.hold)
+  const identity = newIdentity()
+  await admit(reborn, identity.id, 'newcomer')
+  const newcomer = await laden(plan, { identity }, reborn)
+  moor(a, b, reborn, newcomer)
+  // Of one entry the log is still there: it can be asked for, and is of use to nobody.
+  await write(newcomer, 1, 'newcomer')
+  await expect.poll(() => agree(a, b, reborn, newcomer), within).toBe(true)
+  const id = (await a.replication.snapshot(CATALOG)) as string
+  await expect.poll(() => signers(a, id), within).toBeGreaterThanOrEqual(3)
+  await expect.poll(() => agree(a, b, reborn, newcomer), within).toBe(true)
+  await expect.poll(() => a.replication.prune(), within).toEqual([CATALOG])
+  await Promise.all([reborn.sink(), newcomer.sink()])
+  await write(b, 1, 'tail')
+  await Promise.all([guard(a), guard(b)])
+  // The one that has the log finds the proof; it takes back what the other cannot.
+  await b.journal.take(rival.blocks, 'x')
+  const stateAt = (ship: ArmedShip) => ship.journal.tables.get('nodes', x.identity.id)?.state
+  await expect.poll(() => [stateAt(a), stateAt(b)], within).toEqual(['evicted', 'evicted'])
+  const heldOf = (ship: ArmedShip) => ship.journal.frontier()[`${CATALOG}@${identity.id}`]
+  await expect.poll(() => [heldOf(a), heldOf(b)], within).toEqual([1, 1])
+  await expect.poll(() => agree(a, b), within).toBe(true)
+  for (const ship of [a, b]) {
+    expect(ship.journal.tables.get('nodes', identity.id)).toBeUndefined()
+    for (const name of ['common-5', 'newcomer-0', 'tail-0']) expect(tagAt(ship, name)).toBeDefined()
+  }
+  await write(b, 1, 'on')
+  await expect.poll(() => agree(a, b), within).toBe(true)
+})
+
+test('where a fork takes back what stands for log that is gone, the lane is written down anew, and newcomers come by that', {
+  timeout: 90_000,
+}, async () => {
+  const { plan, a, b, x } = await atRest()
+  await x.sink()
+  const copy = await temporary()
+  await cp(x.directory, copy, { recursive: true })
+  const rival = await openSite(plan, { identity: x.identity, directory: copy })
+  await rival.journal.commit(AUTHORITY, () => [user('rival')])
+  const back = await openSite(plan, { identity: x.identity, directory: x.directory })
+  const reborn = await arm(plan, back, VOUCHING, x.hold)
+  moor(a, b, reborn)
+  await expect.poll(() => agree(a, b, reborn), within).toBe(true)
+  const id = await prunedBy(reborn, a, b)
+  await reborn.sink()
+  await Promise.all([guard(a), guard(b)])
+  await b.journal.take(rival.blocks, 'x')
+  const stateAt = (ship: ArmedShip) => ship.journal.tables.get('nodes', x.identity.id)?.state
+  await expect.poll(() => [stateAt(a), stateAt(b)], within).toEqual(['evicted', 'evicted'])
+  const standing = async (ship: ArmedShip) =>
+    (await snapshotsAt(ship)).filter(({ signers: by }) => by.length > 1)
+  await expect.poll(async () => (await standing(a)).length, within).toBeGreaterThan(0)
+  expect((await standing(a)).map((one) => one.id)).not.toContain(id)
+  await expect.poll(() => agree(a, b), within).toBe(true)
+  const newcomer = await armedNewcomer(plan, a)
+  // It is handed the proof, or it would wait for what others had seen behind the fork.
+  await guard(newcomer)
+  moor(a, b, newcomer)
+  await expect.poll(() => agree(a, b, newcomer), within).toBe(true)
+  expect(tagAt(newcomer, 'common-5')).toBeDefined()
 })
