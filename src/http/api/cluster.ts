@@ -5,7 +5,9 @@ import { INVITE_SECONDS_MAX, MEMBERSHIP_DAYS_DEFAULT, MEMBERSHIP_DAYS_MAX } from
 import { onSystem } from './gate.ts'
 import { type Route, route } from './route.ts'
 
-const node = z.strictObject({ node: z.string().regex(/^[A-Za-z0-9-]{1,100}$/, 'is a node’s id or name') })
+const node = z.strictObject({
+  node: z.string().regex(/^[A-Za-z0-9-]{1,100}$/, 'must be a node’s id or name'),
+})
 /** How many entries of a log. */
 const entries = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
 const TENANT = /^[a-z0-9-]{1,64}$/
@@ -64,7 +66,7 @@ export const clusterRoutes: readonly Route[] = [
     method: 'DELETE',
     url: '/cluster/invites/:invite',
     gate: onSystem('cluster:invite'),
-    params: z.strictObject({ invite: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'is an invite’s id') }),
+    params: z.strictObject({ invite: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be an invite’s id') }),
     async handle({ parts, params, by }) {
       await parts.topology.withdrawInvite(params.invite, by)
       return { status: 200 }

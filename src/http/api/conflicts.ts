@@ -28,7 +28,9 @@ const query = listQuery.omit({ q: true, sort: true }).extend({
 })
 type Query = z.infer<typeof query>
 
-const conflict = z.strictObject({ conflict: z.string().regex(/^[A-Za-z0-9_-]{22}$/, 'is a conflict’s id') })
+const conflict = z.strictObject({
+  conflict: z.string().regex(/^[A-Za-z0-9_-]{22}$/, 'must be a conflict’s id'),
+})
 const repair = z.strictObject({
   action: z.enum(['approve', 'take', 'keep', 'rename']),
   name: z.string().min(1).max(255).optional(),

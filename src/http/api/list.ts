@@ -9,7 +9,7 @@ const LIST_ROWS_MAX = 100_000
 
 const count = z
   .string()
-  .regex(/^[1-9]\d{0,8}$/, 'is a whole number from 1')
+  .regex(/^[1-9]\d{0,8}$/, 'must be a whole number from 1')
   .transform(Number)
 
 /** Harbor's parameters of every list; a page larger than the largest is the largest (CVE-2023-2253). */

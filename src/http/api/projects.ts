@@ -81,7 +81,7 @@ export const projectRoutes: readonly Route[] = [
     gate: onSystem('project:create'),
     body: newProject,
     async handle({ parts, principal, body, by, nameInLocation }): Promise<Reply> {
-      if (body.project_name === undefined) throw new Fault('BAD_REQUEST', 'body: project_name is missing')
+      if (body.project_name === undefined) throw new Fault('BAD_REQUEST', 'project_name is missing')
       // The operator is nobody in particular, and a project has an owner: the first administrator.
       const owner = principal.kind === 'user' ? principal.id : (await firstAdmin(parts)).id
       const settings = { name: body.project_name, metadata: settingsOf(body) }

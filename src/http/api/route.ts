@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import { acting, type Demand, decide, demandOrThrow } from '../../access/decide.ts'
 import { type Acting, ANONYMOUS, type Principal } from '../../access/principal.ts'
 import { Fault } from '../../errors.ts'
+import { complaint } from './complaint.ts'
 import type { Asked, Gate } from './gate.ts'
 import type { ApiParts, Door } from './parts.ts'
 import { principalOf, refuseForeignSites } from './principal.ts'
@@ -107,23 +108,15 @@ const NOBODY: Acting = {
   },
 }
 
-function check<T extends z.ZodType>(schema: T | undefined, value: unknown, where: string): z.infer<T> {
+function check<T extends z.ZodType>(
+  schema: T | undefined,
+  value: unknown,
+  part: 'path' | 'query' | 'body',
+): z.infer<T> {
   if (!schema) return undefined as z.infer<T>
   const checked = schema.safeParse(value)
   if (checked.success) return checked.data
-  throw new Fault('BAD_REQUEST', `${where}: ${complaint(checked.error)}`)
-}
-
-/** Characters: all kinds of records fit, which is the longest list of choices there is. */
-const COMPLAINT_MAX = 1000
-
-/** The first things that are wrong, by name; the values themselves are not repeated. */
-function complaint(error: z.ZodError): string {
-  return error.issues
-    .slice(0, 3)
-    .map(({ path, message }) => (path.length > 0 ? `${path.join('.')}: ${message}` : message))
-    .join('; ')
-    .slice(0, COMPLAINT_MAX)
+  throw new Fault('BAD_REQUEST', complaint(checked.error, part))
 }
 
 function flag(request: FastifyRequest, header: string): boolean {

@@ -23,7 +23,7 @@ const USERS: List<Account> = {
 
 export const number = z
   .string()
-  .regex(/^[1-9]\d{0,9}$/, 'is a positive number')
+  .regex(/^[1-9]\d{0,9}$/, 'must be a positive number')
   .transform(Number)
 const one = z.strictObject({ user_id: number })
 

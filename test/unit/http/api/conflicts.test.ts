@@ -53,7 +53,7 @@ describe('conflicts', () => {
   test('of a kind there is none of are refused with the kinds there are', async () => {
     const { status, text } = await client.send('GET', `${API}/conflicts?kind=nokind`, boss)
     expect(status).toBe(400)
-    expect(text).toContain('kind: is none of the kinds of records')
+    expect(text).toContain('kind is none of the kinds of records')
     expect(text).toContain('user.renamed')
   })
 
