@@ -5,11 +5,11 @@ import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 
 /** A file system of its own in memory, gone with the test. @returns undefined for want of the right to mount one */
-export function fullDisk(): { directory: string; fill(): void; free(): void } | undefined {
+export function fullDisk(size = '8m'): { directory: string; fill(): void; free(): void } | undefined {
   const directory = mkdtempSync(join(tmpdir(), 'flotilla-full-'))
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', directory], { stdio: 'ignore' })
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', directory], { stdio: 'ignore' })
   } catch {
     process.stderr.write('SKIPPED for want of the right to mount a tmpfs\n')
     return undefined

@@ -119,8 +119,11 @@ export class Sites {
     this.clock = clock
   }
 
-  /** A new cluster of its own with one member. */
-  async found(name = 'test'): Promise<Site> {
+  /**
+   * A new cluster of its own with one member.
+   * @param prepare makes the directory of its journal, which is opened then
+   */
+  async found(name = 'test', prepare: (journal: string) => Promise<void> = async () => {}): Promise<Site> {
     const node = nodeId()
     const nonce = systemRandom.bytes(32)
     const genesis = writeGenesis({
@@ -130,7 +133,7 @@ export class Sites {
       time: this.clock.now(),
       recovery: systemRandom.bytes(32),
     })
-    const site = await this.#site(node, clusterIdOf(genesis))
+    const site = await this.#site(node, clusterIdOf(genesis), prepare)
     await site.commit(AUTHORITY, () => foundingOps(genesis, node, factsOf(site)))
     return site
   }
@@ -177,8 +180,9 @@ export class Sites {
     for (const task of this.#closing.splice(0).reverse()) await task()
   }
 
-  async #site(node: string, cluster: string): Promise<Site> {
+  async #site(node: string, cluster: string, prepare?: (journal: string) => Promise<void>): Promise<Site> {
     const directory = await this.directory()
+    await prepare?.(join(directory, 'journal'))
     const store = await LevelStore.open(join(directory, 'journal'))
     this.#closing.push(() => store.close())
     const key = await openTokenKey(join(directory, 'token.key'))
