@@ -69,15 +69,18 @@ const COMMANDS = {
   bench: 'bench/main.ts',
 }
 
+/** Some hundred times what it takes: a busy machine is no failure. */
+const START_MS_MAX = 60_000
+
 function say(command: keyof typeof COMMANDS, ...words: string[]) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [join(TEST, COMMANDS[command]), ...words], {
     encoding: 'utf8',
-    timeout: 15_000,
+    timeout: START_MS_MAX,
   })
   return { status, stdout, stderr }
 }
 
-describe('every proof', () => {
+describe('every long command', { timeout: START_MS_MAX }, () => {
   test.each(Object.keys(COMMANDS) as (keyof typeof COMMANDS)[])('%s has help', (command) => {
     const { status, stdout, stderr } = say(command, '--help')
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
@@ -89,8 +92,6 @@ describe('every proof', () => {
     ['sim', ['--nodes', '9'], '--nodes'],
     ['sim', ['--without', 'ignorent'], 'ignorent'],
     ['sim', ['--skip', '1,x'], '--skip'],
-    ['sim', ['--nosuch'], '--nosuch'],
-    ['sim:anomalies', ['--only', '25'], '25'],
     ['sim:anomalies', ['--path', 'x'], '--path'],
     ['chaos', ['--program', 'no/such.js'], 'no/such.js'],
     ['crash', ['--times', '0'], '--times'],
