@@ -1,17 +1,15 @@
-import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
-import { layFoundations } from '../../../src/access/foundations.ts'
 import { Health } from '../../../src/http/health/health.ts'
 import { recordsProbe } from '../../../src/http/health/probes.ts'
 import { silentLogger } from '../../../src/runtime/logger.ts'
-import { systemRandom } from '../../../src/runtime/random.ts'
 import { systemTimers } from '../../../src/runtime/timers.ts'
 import { LevelStore } from '../../../src/store/level/level-store.ts'
 import { StorageWatch } from '../../../src/store/storage-watch.ts'
-import { flip, type Spot, settleInTables, tellingSpot } from '../../support/damaged-table.ts'
+import { damagedNode } from '../../support/damaged-node.ts'
+import { flip, settleInTables, tellingSpot } from '../../support/damaged-table.ts'
 import { fullDisk } from '../../support/full-disk.ts'
-import { ADMIN_PASSWORD, assemble, founded, serve } from '../../support/node.ts'
+import { ADMIN_PASSWORD, founded, serve } from '../../support/node.ts'
 import { OciClient } from '../../support/oci-client.ts'
 import { type ServerUnderTest, startRegistry } from '../../support/registry.ts'
 import { HandClock, Sites } from '../../support/sites.ts'
@@ -80,32 +78,13 @@ test('a push to a full disk is 507 STORAGE_FULL with the next step, a pull goes 
 })
 
 describe('a node that cannot write for damage', () => {
-  /** Written to until LevelDB merges the table in which a byte has turned. */
-  async function damagedNode() {
-    const keys = Array.from({ length: 300 }, (_, n) => `zz/${String(n).padStart(3, '0')}`)
-    const put = (store: LevelStore, value: () => Uint8Array) =>
-      store.write(keys.map((key) => ({ type: 'put', key, value: value() })))
-    let spot: Spot | undefined
-    const site = await sites.found('test', async (journal) => {
-      const store = await LevelStore.open(journal)
-      const row = Buffer.from('a row '.repeat(200))
-      await put(store, () => row)
-      await store.close()
-      await settleInTables(journal)
-      spot = await tellingSpot(journal, keys.at(150) as string)
-    })
-    const node = assemble(site, sites)
-    await layFoundations({ ...node, random: systemRandom }, { adminPassword: ADMIN_PASSWORD })
-    flip(spot as Spot)
-    const fill = async () => {
-      for (let n = 0; n < 200; n++) await put(site.store, () => randomBytes(1000))
-    }
-    await expect(fill()).rejects.toMatchObject({ code: 'STORE_DAMAGED' })
-    return { client: await serve(sites, node), directory: join(site.directory, 'journal') }
+  async function served() {
+    const { node, journal: directory } = await damagedNode(sites)
+    return { client: await serve(sites, node), directory }
   }
 
   test('answers changes with 503 and the next step in either protocol’s words, and goes on reading', async () => {
-    const { client, directory } = await damagedNode()
+    const { client, directory } = await served()
     const admin = { as: 'admin', password: ADMIN_PASSWORD }
     const body = { username: 'alice', password: 'Secret-of-1', email: '', realname: '' }
     const refused = await client.send('POST', '/api/v2.0/users', { ...admin, body })
@@ -117,7 +96,7 @@ describe('a node that cannot write for damage', () => {
   })
 
   test('is not ready, says why, and tells its operator where', async () => {
-    const { client, directory } = await damagedNode()
+    const { client, directory } = await served()
     const ready = await client.send('GET', '/readyz')
     expect(ready.status).toBe(503)
     expect(ready.json).toMatchObject({
