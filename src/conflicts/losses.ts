@@ -64,13 +64,13 @@ export async function* losses(tables: Tables, look: Look = {}): AsyncIterable<Lo
     if (budget.left-- <= 0) return
     yield loss
   }
-  const dangling = new DanglingTags(tables)
+  const dangling = new DanglingTags(tables, budget)
   for await (const { key, row } of tables.list('retracted')) {
     if (budget.left-- <= 0) return
     const loss = retracted(key, row)
     if (projectId !== undefined && loss.projectId !== projectId) continue
     yield loss
-    yield* dangling.missing(loss)
+    dangling.note(loss)
   }
   for (const prefix of mayBeOpen ? ['authority/', 'catalog/'] : ['']) {
     for await (const { key, row } of tables.list('ineffective', { prefix })) {
@@ -80,9 +80,11 @@ export async function* losses(tables: Tables, look: Look = {}): AsyncIterable<Lo
       const loss = asLoss(key, row)
       if (projectId !== undefined && loss.projectId !== projectId) continue
       if (!mayBeOpen || prefix === 'authority/') yield loss
-      yield* dangling.missing(loss)
+      dangling.note(loss)
+      if (dangling.isFull) yield* dangling.found()
     }
   }
+  yield* dangling.found()
 }
 
 /** The one of that id. A tag's value is looked for among all there are: nothing says where it is. */

@@ -123,6 +123,20 @@ describe('a tag somebody said again, whose manifest was taken back', () => {
     })
   })
 
+  test('is found as well among many that point at something', async () => {
+    await east.site.commit(CATALOG, () => {
+      const place = { projectId: library, path: 'web', digest: BLUE }
+      return Array.from({ length: 30 }, (_, at) => op('tag.moved', { ...place, tag: `t${at}` }, 'node'))
+    })
+    await byTheNode(east, ['v2', RED])
+    await evictWest()
+    const found = await list(east, { open: true })
+    expect(found.map(({ reason, image }) => [reason, image?.tag]).sort()).toEqual([
+      ['dangling', 'v1'],
+      ['dangling', 'v2'],
+    ])
+  })
+
   test('is not there for who pulls it: 404 MANIFEST_UNKNOWN, by tag and by digest', async () => {
     const parts = { journal: east.site, blobs: undefined, uploads: undefined, source: undefined } as never
     const routes = registryRoutes({ registry: createRegistry(parts), access: east.door })
