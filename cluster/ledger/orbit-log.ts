@@ -104,6 +104,8 @@ class OwnLog {
 /** The three storages OrbitDB asks for, over the journal's store. */
 class FeedStorage {
   appending: Appending | undefined
+  /** OrbitDB reads the head twice for each append. A block's hash says what is in it, whatever became of the feed. */
+  #newest: Appending['block']
   readonly entries: LogStorage<Uint8Array>
   readonly index: LogStorage<boolean>
   readonly heads: LogStorage<Uint8Array>
@@ -116,6 +118,7 @@ class FeedStorage {
         if (this.appending) this.appending.block = { hash, bytes }
       },
       get: async (hash) => {
+        if (this.#newest?.hash === hash) return this.#newest.bytes
         const seq = feeds.seqOf(feed, hash)
         return seq === undefined ? undefined : feeds.at(feed, seq)?.bytes
       },
@@ -133,6 +136,7 @@ class FeedStorage {
           throw new Fault('LOG_BROKEN', 'the log’s head moved without an append')
         const stored = { ...block, depth: entry.depth }
         await store.write([...blockWrites(feed, entry.seq, stored, heads), ...writes])
+        this.#newest = block
       },
       get: async () => store.get(headKey(feed)),
       close,
