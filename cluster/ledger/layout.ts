@@ -1,4 +1,5 @@
-import { decode, encode } from 'cborg'
+import { decode } from '../../src/journal/cbor-decode.ts'
+import { encode } from '../../src/journal/cbor-encode.ts'
 import type { KeyRange, Write } from '../../src/journal/key-value.ts'
 import type { FeedId, Lane } from '../../src/journal/op.ts'
 
