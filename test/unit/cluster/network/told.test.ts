@@ -16,7 +16,7 @@ function listen(all: readonly Cast[]) {
   const copies = { all: 0 }
   for (const [n, { host }] of all.entries()) {
     host.subscribe(entries, (message) => heard[n]?.add(message[0] ?? -1))
-    const inside: Inside = host.libp2p.services['pubsub']
+    const inside = host.libp2p.services['pubsub'] as Inside
     const { decodeRpc } = inside
     inside.decodeRpc = (frame) => {
       const rpc = decodeRpc.call(inside, frame)
@@ -30,7 +30,7 @@ function listen(all: readonly Cast[]) {
 /** Each knows that so many of those it is connected to listen. */
 async function untilHeard(all: readonly Cast[], listeners: readonly number[]): Promise<void> {
   for (const [n, { host }] of all.entries()) {
-    const inside: Inside = host.libp2p.services['pubsub']
+    const inside = host.libp2p.services['pubsub'] as Inside
     await expect.poll(() => inside.topics.get(entries)?.size, { timeout: 5_000 }).toBe(listeners[n])
   }
 }
