@@ -25,6 +25,8 @@ const ADVICE: Readonly<Record<string, string>> = {
   JOURNAL_BUSY: 'the node is busy; try again in a moment',
   STORAGE_FULL: 'make room on the disk of the data directory',
   STORE_DAMAGED: '`flotilla doctor` on the machine of the node; or ask another node (--server URL)',
+  STORE_ROW_DAMAGED:
+    '`flotilla check` makes damaged records anew from the logs; or ask another node (--server URL)',
   STORE_UNREADABLE: '`flotilla doctor` on the machine of the node; or ask another node (--server URL)',
   CERTIFICATE_UNTRUSTED: 'name the CA of the server in NODE_EXTRA_CA_CERTS=/path/to/ca.pem',
 }

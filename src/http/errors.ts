@@ -38,6 +38,7 @@ const STATUS: Readonly<Record<string, number>> = {
   JOURNAL_READ_ONLY: 503,
   STORE_CLOSED: 503,
   STORE_DAMAGED: 503,
+  STORE_ROW_DAMAGED: 503,
   STORE_UNREADABLE: 503,
   STORE_WRITE_FAILED: 503,
   TOKENS_UNAVAILABLE: 503,
@@ -64,6 +65,8 @@ const OF_STORAGE: Readonly<Record<string, string>> = {
     'the disk of this node is full: its operator has to make room before anything can be written; pulls go on',
   STORE_DAMAGED:
     'the disk of this node has damaged its records: ask another node; `flotilla doctor` tells its operator what to do',
+  STORE_ROW_DAMAGED:
+    'a record of this node is damaged: ask another node; its operator has it made anew with `flotilla check`',
   STORE_UNREADABLE:
     'the records of this node cannot be read: ask another node; `flotilla doctor` tells its operator what to do',
   STORE_WRITE_FAILED:

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
+import { Fault } from '../errors.ts'
 import { decode } from './cbor-decode.ts'
 import { encode } from './cbor-encode.ts'
 import { encodeHistory } from './history-bytes.ts'
@@ -100,7 +101,7 @@ export class TableStore implements Tables {
     const cached = this.#cache.get(at)
     if (cached !== undefined) return cached.row as Rows[T] | undefined
     const bytes = this.#store.get(at)
-    const row = bytes && (decode(bytes) as Rows[T])
+    const row = bytes && (rowOf(at, bytes) as Rows[T])
     this.#cache.set(at, { row })
     return row
   }
@@ -114,7 +115,7 @@ export class TableStore implements Tables {
     // Keys are UTF-8, whose bytes never reach 0xFF: the last code point bounds every key with the prefix.
     const range = { gte: from < base + prefix ? base + prefix : from, lt: `${base}${prefix}\u{10FFFF}` }
     for await (const [key, bytes] of this.#store.range({ ...range, ...(limit !== undefined && { limit }) })) {
-      yield { key: key.slice(base.length), row: decode(bytes) as Rows[T] }
+      yield { key: key.slice(base.length), row: rowOf(key, bytes) as Rows[T] }
     }
   }
 
@@ -172,6 +173,16 @@ export class TableStore implements Tables {
         for (const [at, entry] of cached) this.#cache.set(at, entry)
       },
     }
+  }
+}
+
+/** @throws Fault STORE_ROW_DAMAGED: it was well-formed when it was written */
+function rowOf(at: string, bytes: Uint8Array): unknown {
+  try {
+    return decode(bytes)
+  } catch (error) {
+    const remedy = '`flotilla check` makes damaged records anew from the logs'
+    throw new Fault('STORE_ROW_DAMAGED', `the disk has damaged the record ${at}: ${remedy}`, { at }, error)
   }
 }
 

@@ -56,6 +56,29 @@ test('a pull of a tag whose row the disk has damaged is 503 STORE_DAMAGED with t
   await again.server.close()
 })
 
+test('a row that was read as junk is 503 STORE_ROW_DAMAGED and says how it is made anew, not a defect', async () => {
+  const root = temporaryFolder('damaged')
+  const { server, client } = await registry(root)
+  await server.project('team')
+  const image = await client.image('team/app')
+  for (const tag of ['whole', 'hurt']) await client.pushManifest('team/app', tag, image)
+  client.close()
+  await server.close()
+  const store = await LevelStore.open(join(root, 'records'))
+  for await (const [key] of store.range({ gte: 't/tags/', lt: 't/tags0' })) {
+    if (key.endsWith('hurt')) await store.write([{ type: 'put', key, value: Buffer.alloc(40, 0xff) }])
+  }
+  await store.close()
+  const again = await registry(root)
+  const hurt = await again.client.send('GET', '/v2/team/app/manifests/hurt')
+  expect(hurt.status).toBe(503)
+  const message = expect.stringContaining('flotilla check')
+  expect(hurt.json()).toEqual({ errors: [{ code: 'STORE_ROW_DAMAGED', message }] })
+  expect((await again.client.send('GET', '/v2/team/app/manifests/whole')).status).toBe(200)
+  again.client.close()
+  await again.server.close()
+})
+
 test('a push to a full disk is 507 STORAGE_FULL with the next step, a pull goes on, and a push once there is room', async (context) => {
   const disk = fullDisk('64m')
   if (!disk) return context.skip('no right to mount')
