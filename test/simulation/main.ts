@@ -10,6 +10,7 @@ import { Progress } from './progress.ts'
 import { runSeed, type SeedOutcome, withoutStacks } from './run-seeds.ts'
 import { forgetProgress, type RunKey, resumedFrom, saveProgress } from './run-state.ts'
 import { EVENTS, type Outcome, type RunOptions } from './simulation.ts'
+import { sourcesDigest } from './sources.ts'
 
 const SAVE_EVERY = 100
 /** Some hundred times what a seed takes, so that a busy machine is no violation. */
@@ -71,7 +72,15 @@ async function runOne(seed: number): Promise<number> {
 async function runMany(): Promise<number> {
   withoutStacks()
   const { from } = values
-  const key: RunKey = { commit, from, nodes: settings.nodes, events: settings.events }
+  const sources = sourcesDigest(
+    'src/journal',
+    'src/registry',
+    'src/runtime',
+    'src/oci',
+    'cluster',
+    'test/simulation',
+  )
+  const key: RunKey = { sources, from, ...settings }
   const first = values.fresh ? from : resumedFrom(key)
   const end = from + values.seeds
   if (first > from) say(`goes on at seed ${first}`)

@@ -3,7 +3,9 @@ import { dirname, join } from 'node:path'
 
 /** What makes two runs the same run. */
 export interface RunKey {
-  readonly commit: string
+  /** Of all text that is run: a commit says nothing of what was changed since. */
+  readonly sources: string
+  readonly without: readonly string[] | undefined
   readonly from: number
   readonly nodes: number | undefined
   readonly events: number | undefined
