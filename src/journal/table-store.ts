@@ -1,16 +1,21 @@
 import { hash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
-import { Fault } from '../errors.ts'
 import { decode } from './cbor-decode.ts'
 import { encode } from './cbor-encode.ts'
-import { encodeHistory } from './history-bytes.ts'
+import { type HistoryBytes, packHistory, unpackHistory } from './history-bytes.ts'
+import { histories, historyWrites, refusedKey } from './history-rows.ts'
 import type { ListOptions, TableChange, Tables } from './journal.ts'
 import type { KeyValue, Write } from './key-value.ts'
 import type { LaneFamily } from './op.ts'
 import type { HistoryOp, Rows, TableName } from './rows.ts'
+import { wholeRow } from './whole-row.ts'
 
-/** Rows kept decoded; at about 1 KiB each this bounds the cache to some 50 MB. */
+/** Rows kept decoded. */
 const CACHED_ROWS_MAX = 50_000
+/** What they and their keys may be in the store; decoded they take some five times as much. */
+const CACHED_BYTES_MAX = 16 * 1024 * 1024
+/** Written all the time and hardly ever read: in the cache it would only take the place of others. */
+const UNCACHED: TableName = 'ineffective'
 export const HASH_MODULUS = 1n << 256n
 /** Followed by the family. */
 const HASH_KEY = 'state-hash/'
@@ -63,10 +68,6 @@ export function levelKey(table: TableName, key: string): string {
   return `t/${table}/${key}`
 }
 
-function bytesOf(table: TableName, row: AnyRow): Uint8Array {
-  return table === 'history' ? encodeHistory(row as readonly HistoryOp[]) : encode(row)
-}
-
 export function rowHash(table: TableName, key: string, bytes: Uint8Array): bigint {
   return BigInt(`0x${hash('sha256', Buffer.concat([Buffer.from(`${table}\n${key}\n`), bytes]), 'hex')}`)
 }
@@ -83,7 +84,7 @@ export class TableStore implements Tables {
 
   constructor(store: KeyValue, cachedRows = CACHED_ROWS_MAX) {
     this.#store = store
-    this.#cache = new LRUCache({ max: cachedRows })
+    this.#cache = new LRUCache({ max: cachedRows, maxSize: CACHED_BYTES_MAX })
     this.reload()
   }
 
@@ -101,9 +102,15 @@ export class TableStore implements Tables {
     const cached = this.#cache.get(at)
     if (cached !== undefined) return cached.row as Rows[T] | undefined
     const bytes = this.#store.get(at)
-    const row = bytes && (rowOf(at, bytes) as Rows[T])
-    this.#cache.set(at, { row })
-    return row
+    const row = bytes && this.#read(table, at, bytes)
+    this.#cache.set(at, { row }, { size: at.length + (bytes?.length ?? 0) })
+    return row as Rows[T] | undefined
+  }
+
+  #read(table: TableName, at: string, bytes: Uint8Array): AnyRow {
+    if (table !== 'history') return wholeRow(at, () => decode(bytes) as AnyRow)
+    const refused = this.#store.get(refusedKey(at))
+    return wholeRow(at, () => unpackHistory(bytes, refused))
   }
 
   async *list<T extends TableName>(
@@ -114,8 +121,12 @@ export class TableStore implements Tables {
     const from = after === undefined ? base + prefix : `${base}${after}\u0000`
     // Keys are UTF-8, whose bytes never reach 0xFF: the last code point bounds every key with the prefix.
     const range = { gte: from < base + prefix ? base + prefix : from, lt: `${base}${prefix}\u{10FFFF}` }
+    if (table === 'history') {
+      yield* histories(this.#store.range(range), base, limit) as AsyncIterable<{ key: string; row: Rows[T] }>
+      return
+    }
     for await (const [key, bytes] of this.#store.range({ ...range, ...(limit !== undefined && { limit }) })) {
-      yield { key: key.slice(base.length), row: rowOf(key, bytes) as Rows[T] }
+      yield { key: key.slice(base.length), row: wholeRow(key, () => decode(bytes) as Rows[T]) }
     }
   }
 
@@ -145,21 +156,32 @@ export class TableStore implements Tables {
   prepare(draft: Draft): { writes: Write[]; changes: TableChange[]; apply: () => void } {
     const writes: Write[] = []
     const changes: TableChange[] = []
-    const cached: [string, Cached][] = []
+    const stale: string[] = []
+    const cached: [at: string, size: number, entry: Cached][] = []
     const sums = new Map<LaneFamily, bigint>()
+    const packed: HistoryBytes[] = []
     const add = (family: LaneFamily, amount: bigint) =>
       sums.set(family, (sums.get(family) ?? this.#hashes.get(family) ?? 0n) + amount)
-    for (const [at, { table, key, row }] of draft.changes) {
+    for (const [at, { table, key, row, isNew }] of draft.changes) {
+      if (table === 'history' && row !== undefined) {
+        const history = packHistory(row as readonly HistoryOp[])
+        packed.push(history)
+        for (const write of historyWrites(at, history)) writes.push(write)
+        changes.push({ table, key, row })
+        cached.push([at, history.size, { row }])
+        continue
+      }
       const family = familyOfRow(table, key)
-      const before = family ? this.#hashAt(at, table, key) : undefined
-      const bytes = row === undefined ? undefined : bytesOf(table, row)
+      const before = family && !isNew ? this.#hashAt(at, table, key) : undefined
+      const bytes = row === undefined ? undefined : encode(row)
       const after = family && bytes ? rowHash(table, key, bytes) : undefined
       if (family && before === after) continue
       if (family && before !== undefined) add(family, -before)
       if (family && after !== undefined) add(family, after)
       writes.push(bytes ? { type: 'put', key: at, value: bytes } : { type: 'del', key: at })
       changes.push({ table, key, row })
-      cached.push([at, { row, ...(after !== undefined && { hash: after }) }])
+      if (table === UNCACHED) stale.push(at)
+      else cached.push([at, bytes?.length ?? 0, { row, ...(after !== undefined && { hash: after }) }])
     }
     const hashes = [...sums].map(
       ([family, sum]) => [family, ((sum % HASH_MODULUS) + HASH_MODULUS) % HASH_MODULUS] as const,
@@ -170,19 +192,11 @@ export class TableStore implements Tables {
       changes,
       apply: () => {
         for (const [family, hash] of hashes) this.#hashes.set(family, hash)
-        for (const [at, entry] of cached) this.#cache.set(at, entry)
+        for (const history of packed) history.stored()
+        for (const at of stale) this.#cache.delete(at)
+        for (const [at, size, entry] of cached) this.#cache.set(at, entry, { size: at.length + size })
       },
     }
-  }
-}
-
-/** @throws Fault STORE_ROW_DAMAGED: it was well-formed when it was written */
-function rowOf(at: string, bytes: Uint8Array): unknown {
-  try {
-    return decode(bytes)
-  } catch (error) {
-    const remedy = '`flotilla check` makes damaged records anew from the logs'
-    throw new Fault('STORE_ROW_DAMAGED', `the disk has damaged the record ${at}: ${remedy}`, { at }, error)
   }
 }
 
@@ -196,10 +210,18 @@ export function hashWrite(family: LaneFamily, hash: bigint): Write {
   return { type: 'put', key: `${HASH_KEY}${family}`, value: Buffer.from(hexadecimal(hash), 'hex') }
 }
 
+interface Change {
+  readonly table: TableName
+  readonly key: string
+  readonly row: AnyRow | undefined
+  /** The store has no such row. */
+  readonly isNew?: boolean
+}
+
 /** Changes not yet durable, over the tables as they stand. */
 export class Draft {
   readonly #tables: Pick<Tables, 'get'>
-  readonly changes = new Map<string, { table: TableName; key: string; row: AnyRow | undefined }>()
+  readonly changes = new Map<string, Change>()
 
   constructor(tables: Pick<Tables, 'get'>) {
     this.#tables = tables
@@ -222,6 +244,18 @@ export class Draft {
 
   put<T extends TableName>(table: T, key: string, row: Rows[T]): void {
     this.changes.set(levelKey(table, key), { table, key, row })
+  }
+
+  /** As `put`, of a row that the tables are known not to have: nobody looks whether there was one. */
+  add<T extends TableName>(table: T, key: string, row: Rows[T]): void {
+    const at = levelKey(table, key)
+    const before = this.#changeOf(at)
+    this.changes.set(at, { table, key, row, isNew: before ? before.isNew === true : true })
+  }
+
+  /** What was done to the row here or in the drafts beneath. */
+  #changeOf(at: string): Change | undefined {
+    return this.changes.get(at) ?? (this.#tables instanceof Draft ? this.#tables.#changeOf(at) : undefined)
   }
 
   delete(table: TableName, key: string): void {

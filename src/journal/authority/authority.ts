@@ -3,7 +3,7 @@ import type { HistoryOp, Refused, Right } from '../rows.ts'
 import type { Draft } from '../table-store.ts'
 import { bodyOf } from './bodies.ts'
 import { entitiesOf } from './entities.ts'
-import { refold } from './folds/folds.ts'
+import { type Changed, refold } from './folds/folds.ts'
 import { decide, findIn, historyOf, note, remember } from './history.ts'
 import { needsOf, rankOf } from './needs.ts'
 import { entityOf, givenBy, grantingOf, takenBy } from './rights.ts'
@@ -60,7 +60,7 @@ export function applyAuthority(draft: Draft, op: Op, known: Frontier): Refused |
   // An announcement older than those kept is over before it begins.
   if (!own) return null
   settle(draft, own, entities, known)
-  for (const entity of entities) refresh(draft, entity, new Set([op.id]))
+  for (const entity of entities) refresh(draft, entity, new Map([[op.id, 'unlisted']]))
   return findIn(draft, entities[0] as string, op.id)?.refused ?? null
 }
 
@@ -68,7 +68,7 @@ export function applyAuthority(draft: Draft, op: Op, known: Frontier): Refused |
  * Makes the rows of an entity anew; every op is listed with the first entity it is about.
  * @param changed ops that are new there, or count no more, or again
  */
-export function refresh(draft: Draft, entity: string, changed: ReadonlySet<string>): void {
+export function refresh(draft: Draft, entity: string, changed: Changed): void {
   refold(draft, entity, changed, (op) => entitiesOf(op)[0] === entity)
 }
 
@@ -140,7 +140,7 @@ function entitle(draft: Draft, right: Right): void {
 function amend(draft: Draft, op: HistoryOp, refused: Refused | null): boolean {
   const entities = entitiesOf(op)
   if (!decide(draft, entities, op.id, refused)) return false
-  for (const entity of entities) refresh(draft, entity, new Set([op.id]))
+  for (const entity of entities) refresh(draft, entity, new Map([[op.id, 'listed']]))
   return true
 }
 

@@ -1,4 +1,4 @@
-import { withVerdict } from '../history-bytes.ts'
+import { continues } from '../history-bytes.ts'
 import { byDepthThenId } from '../op.ts'
 import type { HistoryOp, IneffectiveRow, Refused } from '../rows.ts'
 import type { Draft } from '../table-store.ts'
@@ -20,10 +20,11 @@ export function findIn(tables: Readable, entity: string, id: string): HistoryOp 
 
 /** Adds an op to an entity's history. */
 export function remember(draft: Draft, entity: string, op: HistoryOp): void {
-  const history = [...historyOf(draft, entity), op]
-  if (history.length > 1 && byDepthThenId(history[history.length - 2] as HistoryOp, op) > 0) {
-    history.sort(byDepthThenId)
-  }
+  const before = historyOf(draft, entity)
+  const history = [...before, op]
+  const last = before.at(-1)
+  if (last && byDepthThenId(last, op) > 0) history.sort(byDepthThenId)
+  else continues(history, before)
   draft.put('history', entity, op.kind === 'node.announced' ? withoutOldNews(history, op.author) : history)
 }
 
@@ -38,21 +39,31 @@ export function decide(
   return entities.map((entity) => decideAll(draft, entity, verdicts).length > 0).includes(true)
 }
 
+/** An op about which it is news whether it counts. */
+export interface Decided {
+  readonly op: HistoryOp
+  /** Whether it did until now. */
+  readonly counted: boolean
+}
+
 /** Puts down which ops of an entity count. @returns those about which that is news */
 export function decideAll(
   draft: Draft,
   entity: string,
   verdicts: ReadonlyMap<string, Refused | null>,
-): readonly HistoryOp[] {
-  const news: HistoryOp[] = []
-  const history = historyOf(draft, entity).map((op) => {
+): readonly Decided[] {
+  const news: Decided[] = []
+  const before = historyOf(draft, entity)
+  const history = before.map((op) => {
     const refused = verdicts.get(op.id)
     if (refused === undefined || sameRefusal(op.refused, refused)) return op
-    const decided = withVerdict(op, refused)
-    news.push(decided)
+    const decided = { ...op, refused }
+    news.push({ op: decided, counted: op.refused === null })
     return decided
   })
-  if (news.length > 0) draft.put('history', entity, history)
+  if (news.length === 0) return news
+  continues(history, before)
+  draft.put('history', entity, history)
   return news
 }
 
@@ -60,11 +71,15 @@ function sameRefusal(a: Refused | null, b: Refused | null): boolean {
   return a?.reason === b?.reason && a?.beatenBy === b?.beatenBy
 }
 
-/** Notes that an op does not count, or takes the note back. */
+/**
+ * Notes that an op does not count, or takes the note back.
+ * @param isUnlisted there is no note of it yet: what would be looked for is not there
+ */
 export function note(
   draft: Draft,
   op: Pick<HistoryOp, 'id' | 'kind' | 'actor' | 'author' | 'time'>,
   what: Pick<IneffectiveRow, 'outcome' | 'entity' | 'reason' | 'beatenBy'> | null,
+  isUnlisted = false,
 ): void {
   const key = `authority/${op.id}`
   if (!what) {
@@ -72,8 +87,9 @@ export function note(
     return
   }
   const { kind, actor, author, time } = op
+  if (isUnlisted) return draft.add('ineffective', key, { kind, actor, author, time, ...what })
   const before = draft.get('ineffective', key)
-  // Every op of an entity is noted again whenever one of them is.
+  // Every op of an entity may be noted again because one of them is.
   if (before && before.outcome === what.outcome && before.entity === what.entity && sameRefusal(before, what))
     return
   draft.put('ineffective', key, { kind, actor, author, time, ...what })

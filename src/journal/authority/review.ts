@@ -36,11 +36,11 @@ export function reviewDependents(
       } else if (stage !== 'cluster') stages.add(stage)
     }
     const news = decideAll(draft, entity, verdicts)
-    const others = new Set(news.flatMap((op) => entitiesOf(op).slice(1)))
+    const others = new Set(news.flatMap(({ op }) => entitiesOf(op).slice(1)))
     for (const other of others) decideAll(draft, other, verdicts)
-    const changed = new Set(news.map(({ id }) => id))
+    const changed = new Map(news.map(({ op, counted }) => [op.id, counted ? 'unlisted' : 'listed'] as const))
     for (const one of news.length > 0 ? [entity, ...others] : []) refresh(draft, one, changed)
-    for (const right of new Set(news.flatMap(givenBy))) review(draft, right)
+    for (const right of new Set(news.flatMap(({ op }) => givenBy(op)))) review(draft, right)
   }
   for (const stage of stages) restage(draft, stage, 'changed')
   return passed

@@ -172,7 +172,7 @@ export const PLANTED: readonly PlantedBug[] = [
   ]),
   bug('only who directly rests on a removed right is looked at again', [
     'src/journal/authority/review.ts',
-    '    for (const right of new Set(news.flatMap(givenBy))) review(draft, right)\n',
+    '    for (const right of new Set(news.flatMap(({ op }) => givenBy(op)))) review(draft, right)\n',
     '    void givenBy\n',
   ]),
   bug(

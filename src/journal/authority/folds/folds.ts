@@ -23,6 +23,12 @@ const folds: Readonly<Record<string, Fold>> = {
 }
 
 /**
+ * Ops that are new in a history, or count no more, or again. `unlisted`: a row that lists it, if there is one, was made
+ * in the same draft.
+ */
+export type Changed = ReadonlyMap<string, 'listed' | 'unlisted'>
+
+/**
  * Makes the rows of an entity anew from its history, and lists what does not count in it.
  * @param changed ops that are new there, or count no more, or again
  * @param lists whether the op is listed with this entity: it is with its first only
@@ -30,7 +36,7 @@ const folds: Readonly<Record<string, Fold>> = {
 export function refold(
   draft: Draft,
   entity: string,
-  changed: ReadonlySet<string>,
+  changed: Changed,
   lists: (op: HistoryOp) => boolean,
 ): void {
   const at = entity.indexOf(':')
@@ -38,11 +44,15 @@ export function refold(
   const fold = folds[what]
   if (!fold) return
   const history = historyOf(draft, entity)
-  const told = history.some(overrides) ? history : history.filter((op) => changed.has(op.id))
+  const isOverridden = history.some(overrides)
+  const told = isOverridden ? history : history.filter((op) => changed.has(op.id))
   const listed = told.filter(lists)
+  const isUnlisted = (op: HistoryOp) =>
+    !isOverridden && changed.get(op.id) === 'unlisted' && !NAMING.has(op.kind)
   // Before the fold: whoever lost a name is listed there, as the claims say.
   for (const op of listed) {
-    if (op.refused === null && (changed.has(op.id) || !isClaimant(op))) list(draft, entity, op, undefined)
+    if (op.refused === null && !isUnlisted(op) && (changed.has(op.id) || !isClaimant(op)))
+      list(draft, entity, op, undefined)
   }
   const lost = fold(
     draft,
@@ -50,13 +60,16 @@ export function refold(
     history.filter(({ refused }) => refused === null),
   )
   for (const op of listed) {
-    if (op.refused !== null || lost.has(op.id)) list(draft, entity, op, lost)
+    if (op.refused !== null || lost.has(op.id)) list(draft, entity, op, lost, isUnlisted(op))
   }
 }
 
 function isClaimant({ kind }: HistoryOp): boolean {
   return kind === 'user.created' || kind === 'project.created'
 }
+
+/** These are listed as well by what becomes of a name. */
+const NAMING = new Set(['user.created', 'user.renamed', 'project.created', 'project.renamed'])
 
 /** Where one of these is, ops may be lost or found again that have not changed themselves. */
 const OVERRIDING = new Set(['user.deleted', 'project.deleted', 'member.revoked', 'quota.set', 'quota.moved'])
@@ -65,10 +78,10 @@ function overrides({ kind }: HistoryOp): boolean {
   return OVERRIDING.has(kind)
 }
 
-function list(draft: Draft, entity: string, op: HistoryOp, lost: Lost | undefined): void {
+function list(draft: Draft, entity: string, op: HistoryOp, lost: Lost | undefined, isUnlisted = false): void {
   if (op.kind === 'node.announced') return
   const beaten = lost?.get(op.id)
-  if (op.refused) note(draft, op, { outcome: 'refused', entity, ...op.refused })
+  if (op.refused) note(draft, op, { outcome: 'refused', entity, ...op.refused }, isUnlisted)
   else note(draft, op, beaten ? { outcome: 'lost', entity, ...beaten } : null)
 }
 
