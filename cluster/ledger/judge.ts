@@ -114,10 +114,11 @@ function judgeContext(entry: Entry, feed: FeedId, before: FeedPoint, view: View)
   }
   if (!blind) return entry.depth === depth + 1 ? { is: 'fit' } : refused('DEPTH_INVALID')
   // A fork has two depths for one seq, and which one the author saw is not to be known. No line of causes
-  // is longer than all the entries in it; but what it has seen may rest on what was taken back meanwhile.
+  // is longer than all the entries in it; but what it has seen may rest on what was taken back meanwhile, and
+  // is named by nobody any more.
   const past: Frontier = { ...before.seen, ...entry.seen }
   const entries = Object.values(past).reduce((sum, seq) => sum + seq, 0)
-  const longest = Math.max(entries, depth) + 1
+  const longest = Math.max(entries + FORKED_AHEAD_MAX, depth) + 1
   return entry.depth > depth && entry.depth <= longest ? { is: 'fit' } : refused('DEPTH_INVALID')
 }
 

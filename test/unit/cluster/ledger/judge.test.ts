@@ -31,8 +31,23 @@ function first(depth: number): Block {
   return { entry, feed: MINE, hash: 'x', next: undefined, bytes: new Uint8Array(), verify: async () => {} }
 }
 
+const JUST_ADMITTED = 'authority@newcomer'
+
 test('who writes after a fork was taken back is as deep as what it had seen, though that rested on the fork', () => {
   expect(judge(first(19), view, 'c')).toEqual({ is: 'fit' })
   expect(judge(first(18), view, 'c')).toEqual({ is: 'refused', code: 'DEPTH_INVALID' })
-  expect(judge(first(20), view, 'c')).toEqual({ is: 'refused', code: 'DEPTH_INVALID' })
+})
+
+test('what rested on a fork and was taken back itself is nowhere, and who had seen it no less deep', () => {
+  // Its author had taken the liar's second entry back already, and then the newcomer's went, which rested on it.
+  const seen = { [FORKED]: 1, [JUST_ADMITTED]: 1 }
+  const written = first(19)
+  const block = { ...written, entry: { ...written.entry, seen } }
+  const isForked = (feed: string) => feed === FORKED || feed === JUST_ADMITTED
+  const forkedAt = (feed: string) => (feed === JUST_ADMITTED ? 1 : view.forkedAt(feed))
+  expect(judge(block, { ...view, isForked, forkedAt }, 'c')).toEqual({ is: 'fit' })
+})
+
+test('a fork is no leave to claim any depth', () => {
+  expect(judge(first(20_000), view, 'c')).toEqual({ is: 'refused', code: 'DEPTH_INVALID' })
 })
