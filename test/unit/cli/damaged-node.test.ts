@@ -57,7 +57,7 @@ test('of a running node whose store is damaged doctor and status name the damage
 
 test('a node that cannot even say how it is has a row that names the folder, too', async () => {
   const { node } = await damagedNode(sites)
-  const status = () => Promise.reject(node.api.storage.unwritable as Error)
+  const status = () => Promise.reject(node.api.storage.unwritable)
   const cli = await running(node, { status })
   const doctor = await cli.type(DOCTOR)
   expect(doctor.code).toBe(1)
