@@ -2,7 +2,7 @@ import type { Tables } from '../../src/journal/journal.ts'
 import type { FeedId, Lane } from '../../src/journal/op.ts'
 import type { Sequencer } from '../../src/journal/sequencer.ts'
 import type { Block } from './block-format.ts'
-import { isDisowned } from './disowned.ts'
+import { isAdmitted, isDisowned } from './disowned.ts'
 import type { Forks } from './forks.ts'
 import type { FeedPoint, View } from './judge.ts'
 import type { Floors } from './snapshots/floors.ts'
@@ -43,9 +43,7 @@ export class IngestView implements View {
   }
 
   isAdmitted(author: string): boolean {
-    // The founder's first entries may come apart; after the genesis it is known by the cluster's row.
-    const { founder } = this.#tables.get('cluster', 'cluster') ?? {}
-    return author === founder || this.#tables.get('nodes', author) !== undefined
+    return isAdmitted(author, this.#tables)
   }
 
   isExpired(lane: Lane): boolean {

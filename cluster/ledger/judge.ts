@@ -123,7 +123,7 @@ function judgeContext(entry: Entry, feed: FeedId, before: FeedPoint, view: View)
 }
 
 /** The first entry of all: nobody has admitted the founder, but the genesis names it and the cluster's id pins the genesis. */
-function foundsCluster(entry: Entry, cluster: string): boolean {
+export function foundsCluster(entry: Entry, cluster: string): boolean {
   const [first] = entry.ops
   if (entry.lane !== AUTHORITY || entry.seq !== 1 || first?.kind !== 'cluster.founded') return false
   const { genesis } = Object(first.body) as { genesis?: unknown }

@@ -9,9 +9,11 @@ import { type FeedId, type Frontier, familyOf, type OpId, opsOf, parseFeedId } f
 import type { RetractedRow } from '../../src/journal/rows.ts'
 import type { Sequencer } from '../../src/journal/sequencer.ts'
 import type { BlockFormat } from './block-format.ts'
+import { isAdmitted } from './disowned.ts'
 import type { Fork, Forks } from './forks.ts'
 import { blockKey, encodeHeads, headKey, indexKey } from './layout.ts'
-import { RETRACTED, RETRACTED_TAGS, Retelling, type RetellingParts } from './retelling.ts'
+import { Retelling, type RetellingParts } from './retelling.ts'
+import { RETRACTED, RETRACTED_TAGS } from './shadow-rows.ts'
 
 export interface QuarantineParts extends Omit<RetellingParts, 'entryOf'> {
   readonly format: BlockFormat
@@ -60,7 +62,7 @@ export class Quarantine {
     if (!a || !b || a.feed !== b.feed || a.entry.seq !== b.entry.seq || a.hash === b.hash)
       throw new Fault('FORK_UNPROVEN', 'the blocks are not two of one number')
     const { feed } = a
-    if (!tables.get('nodes', a.entry.author))
+    if (!isAdmitted(a.entry.author, tables))
       throw new Fault('FORK_UNPROVEN', 'the node was never admitted', { feed })
     await Promise.all([a.verify(), b.verify()])
     const blocks = { heldBlock: a.bytes, rivalBlock: b.bytes }

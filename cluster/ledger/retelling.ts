@@ -1,8 +1,8 @@
-import { decode, encode } from 'cborg'
+import { encode } from 'cborg'
 import { Fault } from '../../src/errors.ts'
 import { disputeOf } from '../../src/journal/content/disputes.ts'
 import type { TableChange } from '../../src/journal/journal.ts'
-import type { KeyRange, KeyValue, Write } from '../../src/journal/key-value.ts'
+import type { KeyValue, Write } from '../../src/journal/key-value.ts'
 import { putRow, RowsSum } from '../../src/journal/lane-rows.ts'
 import {
   AUTHORITY,
@@ -15,26 +15,19 @@ import {
   type LaneFamily,
   parseFeedId,
 } from '../../src/journal/op.ts'
-import type { Rows, TableName } from '../../src/journal/rows.ts'
 import { Sequencer } from '../../src/journal/sequencer.ts'
 import { hashWrite } from '../../src/journal/table-store.ts'
 import type { Clock } from '../../src/runtime/clock.ts'
 import { INGEST_BATCH_BLOCKS_MAX, INSTALL_BATCH_BYTES } from '../limits.ts'
 import { isDisowned } from './disowned.ts'
 import type { Forks } from './forks.ts'
+import { foundsCluster } from './judge.ts'
+import { ShadowRows } from './shadow-rows.ts'
 import type { Floor, Floors } from './snapshots/floors.ts'
-import { BatchedWrites, deleteRange } from './snapshots/slices.ts'
+import { BatchedWrites } from './snapshots/slices.ts'
 import type { SnapshotBase } from './snapshots/snapshot-base.ts'
 import type { StoredArchive } from './stored-archive.ts'
 import type { FeedRange, StoredFeeds } from './stored-feeds.ts'
-
-/** Where the tables are told anew, beside those in use. */
-const SHADOW = 'retold/'
-/** Rows that nothing is worked out from, and that no entry gives back. */
-export const RETRACTED = 't/retracted/'
-export const RETRACTED_TAGS = 't/retractedTags/'
-/** All that the sequencer makes of the entries. */
-const MADE: readonly string[] = ['feed/', 'state-hash/', 't/']
 
 export interface RetellingParts {
   readonly store: KeyValue
@@ -55,11 +48,12 @@ export interface RetellingParts {
  */
 export class Retelling {
   readonly #parts: RetellingParts
-  readonly #shadow: KeyValue
+  readonly #shadow: ShadowRows
   /** Where lanes' logs began when this did. */
   readonly #floors: ReadonlyMap<Lane, Floor>
   readonly #sequencer: Sequencer
-  readonly #disowned = new Map<FeedId, number>()
+  /** Feeds whose author is not admitted by what is told so far: what was met of them, and left out. */
+  readonly #left = new Map<FeedId, FeedRange>()
 
   constructor(parts: RetellingParts) {
     this.#parts = parts
@@ -69,13 +63,13 @@ export class Retelling {
       append: () => Promise.reject(new Fault('LOG_BROKEN', 'nothing is written while the past is told anew')),
     }
     this.#floors = new Map(parts.floors.all())
-    this.#shadow = new Prefixed(parts.store)
+    this.#shadow = new ShadowRows(parts.store)
     this.#sequencer = new Sequencer({ store: this.#shadow, log, archive, clock, node, cluster, excused })
   }
 
   /** Nothing is left of an earlier attempt. @throws Fault SNAPSHOT_UNREACHABLE */
   async begin(): Promise<void> {
-    await deleteRange(this.#parts.store, all(SHADOW))
+    await this.#shadow.clear()
     const sums = new Map<LaneFamily, RowsSum>()
     for (const [lane, floor] of this.#floors) {
       const base = await this.#parts.archive.base(lane)
@@ -118,6 +112,7 @@ export class Retelling {
   /** Applies what is not applied yet: who is a member first, for nothing of anybody else may be told. */
   async tell(to: Frontier): Promise<void> {
     const told = this.#sequencer.frontier()
+    this.#left.clear()
     const ranges = Object.entries(to)
       .filter(([feed, seq]) => seq > (told[feed] ?? 0))
       .map(([feed, seq]) => ({ feed, from: (told[feed] ?? 0) + 1, to: seq }))
@@ -127,41 +122,80 @@ export class Retelling {
     // Reading ends where the disk has damaged an entry: with less than all, numbers would be given away twice.
     const now = this.#sequencer.frontier()
     for (const { feed, to: seq } of ranges)
-      if ((now[feed] ?? 0) < seq && !this.#disowned.has(feed))
+      if ((now[feed] ?? 0) < seq && !this.#left.has(feed))
         throw new Fault('RETELLING_STUCK', 'the log does not hold all that is to be told', { feed, seq })
     await this.#sequencer.settled()
   }
 
   /** Feeds of authors whose admission is not told any more, each with the first number that was left out. */
   get disowned(): ReadonlyMap<FeedId, number> {
-    return this.#disowned
+    return new Map([...this.#left].map(([feed, { from }]) => [feed, from]))
   }
 
   async #apply(ranges: readonly FeedRange[]): Promise<void> {
-    const { feeds, entryOf } = this.#parts
-    let batch: Entry[] = []
-    const flush = async () => {
-      const entries = batch.map((entry) => ({ entry, writes: [] }))
-      batch = []
-      const applied = await this.#sequencer.ingest(entries)
-      if (applied < entries.length)
-        throw new Fault('RETELLING_STUCK', 'the log does not hold all that its entries rest on')
-    }
-    for await (const { bytes } of feeds.inCausalOrder(ranges)) {
-      const entry = entryOf(bytes)
-      const feed = feedOf(entry)
+    const batch: Entry[] = []
+    for await (const { bytes } of this.#parts.feeds.inCausalOrder(ranges)) {
+      const entry = this.#parts.entryOf(bytes)
       // What admits the author may be in the batch.
-      if (batch.length > 0 && this.#isDisowned(feed)) await flush()
-      if (this.#disowned.has(feed) || this.#isDisowned(feed)) {
-        if (!this.#disowned.has(feed)) this.#disowned.set(feed, entry.seq)
+      if (batch.length > 0 && this.#isStranger(entry)) await this.#take(batch.splice(0))
+      if (this.#left.has(feedOf(entry)) || this.#isStranger(entry)) {
+        this.#leave(entry)
         continue
       }
       batch.push(entry)
-      // Before the genesis nobody can be told from a stranger.
+      // Who founded it is known by the cluster's row, not by the batch.
       const isFounded = this.#sequencer.tables.get('cluster', 'cluster') !== undefined
-      if (!isFounded || batch.length >= INGEST_BATCH_BLOCKS_MAX) await flush()
+      const letsIn = this.#left.size > 0 && admits(entry)
+      if (!isFounded || letsIn || batch.length >= INGEST_BATCH_BLOCKS_MAX) await this.#take(batch.splice(0))
+      if (letsIn) await this.#tellLeft()
     }
-    if (batch.length > 0) await flush()
+    if (batch.length > 0) await this.#take(batch)
+  }
+
+  /**
+   * An author that claims not to have seen its own admission comes before that. It was taken in after it all the
+   * same, and everybody who went on from there had seen both.
+   */
+  async #tellLeft(): Promise<void> {
+    for (;;) {
+      const known = [...this.#left.values()].filter(({ feed }) => !this.#isDisowned(feed))
+      if (known.length === 0) return
+      let took = false
+      for await (const { bytes } of this.#parts.feeds.inCausalOrder(known)) {
+        const entry = this.#parts.entryOf(bytes)
+        await this.#take([entry])
+        this.#tookLeft(entry)
+        took = true
+        // Whom it lets in may have to be told before what comes next.
+        if (admits(entry)) break
+      }
+      if (!took) throw new Fault('RETELLING_STUCK', 'the log does not hold all that is to be told')
+    }
+  }
+
+  #leave(entry: Entry): void {
+    const feed = feedOf(entry)
+    this.#left.set(feed, { feed, from: this.#left.get(feed)?.from ?? entry.seq, to: entry.seq })
+  }
+
+  #tookLeft(entry: Entry): void {
+    const feed = feedOf(entry)
+    const range = this.#left.get(feed)
+    if (!range || range.to <= entry.seq) this.#left.delete(feed)
+    else this.#left.set(feed, { ...range, from: entry.seq + 1 })
+  }
+
+  async #take(entries: readonly Entry[]): Promise<void> {
+    const applied = await this.#sequencer.ingest(entries.map((entry) => ({ entry, writes: [] })))
+    if (applied < entries.length)
+      throw new Fault('RETELLING_STUCK', 'the log does not hold all that its entries rest on')
+  }
+
+  /** Whether nothing told so far admits the author. */
+  #isStranger(entry: Entry): boolean {
+    const { forks, cluster } = this.#parts
+    if (this.#sequencer.tables.get('cluster', 'cluster')) return this.#isDisowned(feedOf(entry))
+    return forks.anyIn(AUTHORITY) && !foundsCluster(entry, cluster)
   }
 
   #isDisowned(feed: FeedId): boolean {
@@ -177,84 +211,22 @@ export class Retelling {
   }
 
   /** What of the rows in use differs: the writes that mend it, and the changes others want to hear of. */
-  async difference(): Promise<{ writes: Write[]; changes: TableChange[] }> {
-    const { store } = this.#parts
-    const writes: Write[] = []
-    for (const prefix of MADE) {
-      const ours = told(store.range(all(prefix)))[Symbol.asyncIterator]()
-      const anew = store.range(all(SHADOW + prefix))[Symbol.asyncIterator]()
-      let [a, b] = [await ours.next(), await anew.next()]
-      while (!a.done || !b.done) {
-        const [oldKey, oldRow] = a.done ? [undefined, undefined] : a.value
-        const [newKey, newRow] = b.done
-          ? [undefined, undefined]
-          : [b.value[0].slice(SHADOW.length), b.value[1]]
-        const order = compare(oldKey, newKey)
-        if (order < 0) writes.push({ type: 'del', key: oldKey as string })
-        else if (order > 0 || Buffer.compare(oldRow as Uint8Array, newRow as Uint8Array) !== 0)
-          writes.push({ type: 'put', key: newKey as string, value: newRow as Uint8Array })
-        if (order <= 0) a = await ours.next()
-        if (order >= 0) b = await anew.next()
-      }
-    }
-    return { writes, changes: writes.flatMap(changeOf) }
+  difference(): Promise<{ writes: Write[]; changes: TableChange[] }> {
+    return this.#shadow.difference()
   }
 
   async end(): Promise<void> {
     await this.#sequencer.close()
-    await deleteRange(this.#parts.store, all(SHADOW))
+    await this.#shadow.clear()
   }
 }
 
-/** The same store, under keys of its own. */
-class Prefixed implements KeyValue {
-  readonly #store: KeyValue
-
-  constructor(store: KeyValue) {
-    this.#store = store
-  }
-
-  get(key: string): Uint8Array | undefined {
-    return this.#store.get(SHADOW + key)
-  }
-
-  async *range({ gte, lt, ...rest }: KeyRange): AsyncIterable<readonly [string, Uint8Array]> {
-    for await (const [key, row] of this.#store.range({ gte: SHADOW + gte, lt: SHADOW + lt, ...rest }))
-      yield [key.slice(SHADOW.length), row]
-  }
-
-  write(batch: readonly Write[]): Promise<void> {
-    return this.#store.write(batch.map((one) => ({ ...one, key: SHADOW + one.key })))
-  }
+function admits({ ops }: Entry): boolean {
+  return ops.some(({ kind }) => kind === 'node.admitted')
 }
 
 function sumOf(sums: Map<LaneFamily, RowsSum>, family: LaneFamily): RowsSum {
   const sum = sums.get(family) ?? new RowsSum()
   sums.set(family, sum)
   return sum
-}
-
-/** Rows that are told by entries: what an earlier straightening took back is told by none. */
-async function* told(
-  rows: AsyncIterable<readonly [string, Uint8Array]>,
-): AsyncGenerator<readonly [string, Uint8Array]> {
-  for await (const row of rows)
-    if (!row[0].startsWith(RETRACTED) && !row[0].startsWith(RETRACTED_TAGS)) yield row
-}
-
-function all(prefix: string): KeyRange {
-  return { gte: prefix, lt: `${prefix}\u{10FFFF}` }
-}
-
-/** In the store's order, which is that of UTF-8; what has come to its end is last. */
-function compare(a: string | undefined, b: string | undefined): number {
-  if (a === undefined || b === undefined) return a === b ? 0 : a === undefined ? 1 : -1
-  return Buffer.compare(Buffer.from(a), Buffer.from(b))
-}
-
-function changeOf(write: Write): TableChange[] {
-  const [, table, key] = /^t\/([^/]+)\/([\s\S]*)$/.exec(write.key) ?? []
-  if (table === undefined || key === undefined) return []
-  const row = write.type === 'put' ? (decode(write.value) as Rows[TableName]) : undefined
-  return [{ table: table as TableName, key, row }]
 }

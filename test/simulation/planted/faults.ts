@@ -27,8 +27,8 @@ const CATCH_UP = 'cluster/ledger/catch-up.ts'
 export const PLANTED: readonly PlantedBug[] = [
   bug("F1: history is judged by today's list of members", [
     'cluster/ledger/ingest-view.ts',
-    "this.#tables.get('nodes', author) !== undefined",
-    "this.#tables.get('nodes', author)?.state === 'member'",
+    'return isAdmitted(author, this.#tables)',
+    "return isAdmitted(author, this.#tables) && this.#tables.get('nodes', author)?.state === 'member'",
   ]),
   bug('F2: what arrives last takes effect', [
     'src/journal/register.ts',
