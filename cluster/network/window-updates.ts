@@ -4,6 +4,8 @@ import { Fault } from '../../src/errors.ts'
 const WINDOW_UPDATE = 1
 /** A quarter of Yamux's smallest window: the sender always has the other three to go on with. */
 const UPDATE_BYTES_MIN = 64 * 1024
+/** What a stream's peer may send before it is told more. */
+const WINDOW_BYTES = 256 * 1024
 
 interface FrameHeader {
   readonly type: number
@@ -15,7 +17,10 @@ interface FrameHeader {
 
 /** What Yamux has of its own; `sendFrame` is where every frame of its streams goes through. As in 8.0.3, checked at start. */
 interface Internals extends StreamMuxer {
-  readonly streams: (StreamMuxer['streams'][number] & { readonly streamId?: number })[]
+  readonly streams: (StreamMuxer['streams'][number] & {
+    readonly streamId: number
+    readonly recvWindow: number
+  })[]
   sendFrame: (header: FrameHeader, data?: unknown) => boolean
 }
 
@@ -31,17 +36,20 @@ export function gatherUpdates(factory: StreamMuxerFactory): StreamMuxerFactory {
       const { sendFrame } = muxer
       if (typeof sendFrame !== 'function')
         throw new Fault('MUXER_UNSUPPORTED', 'this version of Yamux hides its frames')
-      const untold = new WeakMap<object, number>()
+      const streams = new WeakMap<object, { untold: number; window: number }>()
       muxer.sendFrame = (header, data) => {
         const { type, flag, streamID, length } = header
         const stream = muxer.streams.find(({ streamId }) => streamId === streamID)
         if (type !== WINDOW_UPDATE || flag !== 0 || !stream) return sendFrame.call(muxer, header, data)
-        const bytes = (untold.get(stream) ?? 0) + length
-        if (bytes < UPDATE_BYTES_MIN) {
-          untold.set(stream, bytes)
+        const { untold, window } = streams.get(stream) ?? { untold: 0, window: WINDOW_BYTES }
+        const bytes = untold + length
+        // A wider window, which Yamux has for whoever answers fast, is nothing to a peer that has not used up this one.
+        const read = bytes - (stream.recvWindow - window)
+        if (read < UPDATE_BYTES_MIN) {
+          streams.set(stream, { untold: bytes, window })
           return true
         }
-        untold.delete(stream)
+        streams.set(stream, { untold: 0, window: stream.recvWindow })
         return sendFrame.call(muxer, { ...header, length: bytes })
       }
       return muxer
