@@ -259,9 +259,8 @@ export class ReplicatedJournal implements Journal {
     const held = this.#gate?.()
     if (held) await held
     for (let opened = closed.reopening(lane); opened; opened = closed.reopening(lane)) await opened
-    return this.#sequencer.commit(lane, (tables) => {
-      const why = whyReadOnly(this.node, this.#forks, this.tables)
-      if (why !== undefined) throw new Fault('JOURNAL_READ_ONLY', why)
+    const committed = await this.#sequencer.commit(lane, (tables) => {
+      this.#requireWritable()
       const feed = feedId(lane, this.node, this.life)
       if (this.#damage.isWaiting(feed, this.#sequencer.feed(feed).seq)) {
         throw new Fault(
@@ -275,6 +274,14 @@ export class ReplicatedJournal implements Journal {
       }
       return plan(tables)
     })
+    // A proof may have come while it was written: what is known to count nowhere is not acknowledged.
+    this.#requireWritable()
+    return committed
+  }
+
+  #requireWritable(): void {
+    const why = whyReadOnly(this.node, this.#forks, this.tables)
+    if (why !== undefined) throw new Fault('JOURNAL_READ_ONLY', why)
   }
 
   onChange(listener: (changes: readonly TableChange[]) => void): () => void {

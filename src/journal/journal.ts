@@ -38,7 +38,8 @@ export interface Journal {
    * returns, applies them and makes all of it durable together with its neighbours (one synced batch).
    * Resolves after that. A plan that throws rejects only its own caller, and nothing of it is kept.
    * A plan must be synchronous and free of effects: it may run again.
-   * @throws Fault JOURNAL_BUSY when too much waits, JOURNAL_READ_ONLY when this node may not write
+   * @throws Fault JOURNAL_BUSY when too much waits, JOURNAL_READ_ONLY when this node may not write: where it learnt
+   * that while it wrote, the ops stand here until they are taken back
    */
   commit(lane: Lane, plan: (tables: Pick<Tables, 'get'>) => readonly NewOp[]): Promise<Committed>
   /** Called after a batch is durable, local or from elsewhere, in order. */

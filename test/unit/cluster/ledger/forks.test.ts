@@ -1,5 +1,5 @@
 import { cp } from 'node:fs/promises'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { AUTHORITY, CATALOG } from '../../../../src/journal/op.ts'
 import { agree, armada, connect, launch } from './harbour.ts'
 import { everything, fleet, openSite, type Site, tag, temporary, user, write } from './shipyard.ts'
@@ -80,6 +80,20 @@ test('a node whose own feed is forked writes no more', async () => {
   await expect(after.journal.commit(AUTHORITY, () => [user('u')])).rejects.toMatchObject({
     code: 'JOURNAL_READ_ONLY',
   })
+})
+
+test('what was being written when the proof came is not acknowledged', async () => {
+  const { before, after, feed } = await restored()
+  const write = after.store.write.bind(after.store)
+  vi.spyOn(after.store, 'write').mockImplementationOnce(async (batch) => {
+    await after.journal.take(before.blocks, 'x')
+    await write(batch)
+  })
+  await expect(after.journal.commit(CATALOG, () => [tag('late')])).rejects.toMatchObject({
+    code: 'JOURNAL_READ_ONLY',
+  })
+  expect(after.journal.status().forks.map((fork) => fork.feed)).toEqual([feed])
+  expect(after.journal.frontier()[feed]).toBe(5)
 })
 
 test('a restored node that hears of its own later entries before it writes goes on after them', async () => {
