@@ -1,5 +1,5 @@
 import { byDepthThenId, type Dot, hasSeen } from '../op.ts'
-import type { HistoryOp, Need, Refused, Right } from '../rows.ts'
+import type { HistoryOp, Need, Refused, Right, Support } from '../rows.ts'
 import { bodyOf } from './bodies.ts'
 import { inviteEntity } from './entities.ts'
 import { findIn, historyOf, type Readable } from './history.ts'
@@ -72,30 +72,75 @@ export function working(
 const POWERLESS: Refused = { reason: 'powerless', beatenBy: null }
 const ALL = () => true
 
+/** What becomes of those who rest on a grant. */
+interface Backing {
+  readonly refused: Refused | null
+  /** Revocations that count, and that the grant had not seen. */
+  readonly against: readonly HistoryOp[]
+}
+
 /** Why an op does not count: the first of its needs none of whose grants holds; null when all do. */
 export function judge(
   at: Standing,
   op: { readonly dot: Dot; readonly needs: readonly Need[] },
   matters: Matters = ALL,
 ): Refused | null {
-  for (const need of op.needs) {
-    const refused = judgeNeed(at, op.dot, need, matters)
+  return judgeBy(op, (support) => backingOf(at, support, matters))
+}
+
+/** As `judgeNow`, of many ops: what they rest on is looked at once. Holds as long as no history is another. */
+export function judgement(tables: Readable): (op: HistoryOp) => Refused | null {
+  const at = standing(tables)
+  const known = new Map<Right, Map<string, Backing | null>>()
+  const find = (support: Support) => {
+    const grants = known.get(support.right) ?? new Map<string, Backing | null>()
+    known.set(support.right, grants)
+    let backing = grants.get(support.grant)
+    if (backing === undefined) grants.set(support.grant, (backing = backingOf(at, support, ALL)))
+    return backing
+  }
+  return (op) => judgeBy(op, find) ?? displacement(tables, op, (other) => other.refused === null)
+}
+
+function judgeBy(
+  { dot, needs }: { readonly dot: Dot; readonly needs: readonly Need[] },
+  find: (support: Support) => Backing | null,
+): Refused | null {
+  for (const need of needs) {
+    const refused = judgeNeed(dot, need, find)
     if (refused) return refused
   }
   return null
 }
 
-function judgeNeed(at: Standing, dot: Dot, need: Need, matters: Matters): Refused | null {
+function judgeNeed(dot: Dot, need: Need, find: (support: Support) => Backing | null): Refused | null {
   let least: string | undefined
-  for (const { right, grant: id } of need) {
-    const grant = findIn(at.tables, entityOf(right), id)
-    if (!grant) continue
-    const refused = grantRefusal(at, grant, matters)
-    const by = refused ? refused.beatenBy : takenBy(at, right, grant, dot, matters)
-    if (!refused && by === null) return null
+  for (const support of need) {
+    const backing = find(support)
+    if (!backing) continue
+    const by = backing.refused ? backing.refused.beatenBy : leastAgainst(backing, dot)
+    if (!backing.refused && by === null) return null
     if (by !== null && (least === undefined || by < least)) least = by
   }
   return least === undefined ? POWERLESS : { reason: 'revoked', beatenBy: least }
+}
+
+/** The least id of the revocations a grant is dead by, as far as they do not accept what stands at `dot`. */
+function leastAgainst({ against }: Backing, dot: Dot): string | null {
+  let least: string | null = null
+  for (const one of against) if ((least === null || one.id < least) && !accepts(one, dot)) least = one.id
+  return least
+}
+
+/** @returns null where there is no such grant */
+function backingOf(at: Standing, { right, grant: id }: Support, matters: Matters): Backing | null {
+  const grant = findIn(at.tables, entityOf(right), id)
+  if (!grant) return null
+  const refused = grantRefusal(at, grant, matters)
+  if (refused) return { refused, against: [] }
+  const { revocations } = grantingOf(historyOf(at.tables, entityOf(right)), right)
+  const against = revocations.filter((one) => !hasSeen(grant, one.dot) && matters(one) && at.isCounting(one))
+  return { refused, against }
 }
 
 /** An approval gives what it does only with an admission it approves. */
@@ -109,17 +154,6 @@ function grantRefusal(at: Standing, grant: HistoryOp, matters: Matters): Refused
     if (no.beatenBy !== null && (why.beatenBy === null || no.beatenBy < why.beatenBy)) why = no
   }
   return why
-}
-
-/** The least id of the revocations a grant is dead by, as far as they do not accept what stands at `dot`. */
-function takenBy(at: Standing, right: Right, grant: HistoryOp, dot: Dot, matters: Matters): string | null {
-  let least: string | null = null
-  for (const one of grantingOf(historyOf(at.tables, entityOf(right)), right).revocations) {
-    if (least !== null && one.id >= least) continue
-    if (hasSeen(grant, one.dot) || accepts(one, dot) || !matters(one) || !at.isCounting(one)) continue
-    least = one.id
-  }
-  return least
 }
 
 /** Whether somebody has a right now: by a grant that counts and had seen all that counts against it. */
