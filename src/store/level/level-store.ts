@@ -33,6 +33,8 @@ export class LevelStore implements KeyValue {
   #torn = false
   /** Of the last batch. */
   #number: number
+  /** The batch under way: two at once would bear one number, and the next would look like a loss. */
+  #writing: Promise<void> = Promise.resolve()
   readonly #onDamage: (damage: Fault, times: number) => void
   #damage: Fault | undefined
   #damageTimes = 0
@@ -124,7 +126,13 @@ export class LevelStore implements KeyValue {
   }
 
   /** @throws Fault STORAGE_FULL, STORE_WRITE_FAILED, STORE_DAMAGED; nothing of the batch is then there, now or later */
-  async write(batch: readonly Write[]): Promise<void> {
+  write(batch: readonly Write[]): Promise<void> {
+    const written = this.#writing.then(() => this.#write(batch))
+    this.#writing = written.catch(() => {})
+    return written
+  }
+
+  async #write(batch: readonly Write[]): Promise<void> {
     // LevelDB could be opened anew and take some more; whoever reads meanwhile would pay for it, at each write.
     if (this.#unwritable) throw this.#unwritable
     this.#checkRoom()
@@ -138,7 +146,8 @@ export class LevelStore implements KeyValue {
     }
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
+    await this.#writing
     return this.#level.close()
   }
 

@@ -290,3 +290,17 @@ test('LevelDB hands out a row the disk has changed as if nothing were: the recor
   await store.close()
   rmSync(directory, { recursive: true, force: true })
 })
+
+test('writes asked for at once are each there after a restart, and none of them looks lost', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'flotilla-level-'))
+  const store = await LevelStore.open(directory)
+  await Promise.all(Array.from({ length: 50 }, (_, at) => store.write([put(`row/${at}`, value(`${at}`))])))
+  await store.write([put('row/last', value('last'))])
+  await store.close()
+
+  const again = await LevelStore.open(directory)
+  expect(Buffer.from(again.get('row/49') ?? []).toString()).toBe('49')
+  expect(Buffer.from(again.get('row/last') ?? []).toString()).toBe('last')
+  await again.close()
+  rmSync(directory, { recursive: true })
+})
