@@ -25,6 +25,9 @@ export class Forks {
   readonly #floors: Pick<Floors, 'of'>
   readonly #forks = new Map<FeedId, Fork>()
   readonly #listeners = new Set<(fork: Fork) => void>()
+  /** Proven, and on their way to the disk. */
+  readonly #recording = new Set<Fork>()
+  #turn: Promise<void> = Promise.resolve()
 
   constructor(store: KeyValue, floors: Pick<Floors, 'of'>) {
     this.#store = store
@@ -57,9 +60,11 @@ export class Forks {
     return [...this.#forks.keys()].some((feed) => parseFeedId(feed).lane === lane)
   }
 
-  /** Whether any of the node's feeds is forked. */
+  /** Whether any of the node's feeds is forked, from the moment it is proven. */
   hasOf(author: NodeId): boolean {
-    return [...this.#forks.keys()].some((feed) => parseFeedId(feed).author === author)
+    return [...this.#forks.values(), ...this.#recording].some(
+      ({ feed }) => parseFeedId(feed).author === author,
+    )
   }
 
   list(): Fork[] {
@@ -72,8 +77,15 @@ export class Forks {
     return () => this.#listeners.delete(listener)
   }
 
-  /** An earlier fork of a feed takes the place of a later one. */
-  async record(fork: Fork): Promise<void> {
+  /** An earlier fork of a feed takes the place of a later one; one at a time, or it could be the other way round. */
+  record(fork: Fork): Promise<void> {
+    this.#recording.add(fork)
+    const turn = this.#turn.then(() => this.#record(fork)).finally(() => this.#recording.delete(fork))
+    this.#turn = turn.catch(() => {})
+    return turn
+  }
+
+  async #record(fork: Fork): Promise<void> {
     if (fork.seq >= (this.#forks.get(fork.feed)?.seq ?? Number.POSITIVE_INFINITY)) return
     const write: Write = { type: 'put', key: forkKey(fork.feed), value: encode(fork) }
     await this.#store.write([write])

@@ -96,6 +96,38 @@ test('what was being written when the proof came is not acknowledged', async () 
   expect(after.journal.frontier()[feed]).toBe(5)
 })
 
+test('of two forks of one feed that are proven at once the earlier is kept, whichever comes first', async () => {
+  const { founder, witness, before, after, feed } = await restored()
+  const proof = (index: number) => [before.blocks[index], after.blocks[index]] as [Uint8Array, Uint8Array]
+  for (const [{ journal }, order] of [[founder, [0, 1]] as const, [witness, [1, 0]] as const]) {
+    await Promise.all(order.map((index) => journal.quarantine.takeProof(proof(index))))
+    expect(journal.forkedAt(feed)).toBe(3)
+  }
+})
+
+test('what was written while the proof itself was being written is not acknowledged either', async () => {
+  const { before, after } = await restored()
+  const write = after.store.write.bind(after.store)
+  const proven = Promise.withResolvers<void>()
+  const kept = Promise.withResolvers<void>()
+  let taken: Promise<unknown> | undefined
+  vi.spyOn(after.store, 'write')
+    .mockImplementationOnce(async (batch) => {
+      taken = after.journal.take(before.blocks, 'x')
+      await proven.promise
+      await write(batch)
+    })
+    .mockImplementationOnce(async (batch) => {
+      proven.resolve()
+      await kept.promise
+      await write(batch)
+    })
+  const answer = await after.journal.commit(CATALOG, () => [tag('late')]).catch((error: unknown) => error)
+  kept.resolve()
+  await taken
+  expect(answer).toMatchObject({ code: 'JOURNAL_READ_ONLY' })
+})
+
 test('a restored node that hears of its own later entries before it writes goes on after them', async () => {
   const { plan, founder, others } = await fleet(1)
   const [member] = others as [Site]
