@@ -4,8 +4,9 @@ import type { Draft } from '../table-store.ts'
 
 /** Key in `tags` of what an op moved; undefined for one of another kind. */
 export function retractedTag({ kind, body }: Pick<RetractedRow, 'kind' | 'body'>): string | undefined {
+  if (kind !== 'tag.moved') return undefined
   const { projectId, path, tag } = Object(body) as Readonly<Record<string, unknown>>
-  if (kind !== 'tag.moved' || typeof tag !== 'string') return undefined
+  if (typeof projectId !== 'string' || typeof path !== 'string' || typeof tag !== 'string') return undefined
   return inRepository(`${projectId}/${path}`, tag)
 }
 
