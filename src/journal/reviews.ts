@@ -1,38 +1,14 @@
-import { isRight, reviewDependents } from './authority/review.ts'
 import { type Disputed, disputed, Rebuilding } from './content/rebuild.ts'
 import { redecide } from './content/retract.ts'
 import type { Archive } from './feed-log.ts'
 import { type FeedId, type Frontier, familyOf, type Lane, type Op, opsOf, parseFeedId } from './op.ts'
 import { type Progress, replay } from './replay.ts'
-import type { Right } from './rows.ts'
-import type { Draft, TableStore } from './table-store.ts'
+import { isRight, RightReviews } from './right-reviews.ts'
+import type { Draft } from './table-store.ts'
+import type { Writer } from './writer.ts'
 
-/** Dependents decided between two groups: some milliseconds at most, so that nobody waits for a review to end. */
-const DEPENDENTS_PER_SLICE = 512
-/** Entities in which they are, read at once: at least one of each is decided in a slice. */
-const ENTITIES_PER_SLICE = 512
 /** Of what was written while a lane was read, as much may be left to be read with writers waiting. */
 const TAIL_ENTRIES_MAX = 1_000
-
-/** Where some of those are who rest on a right, read before the writer's turn. */
-interface Slice {
-  readonly right: Right
-  readonly after: string
-  /** Which putting down of the right it is for, and which state of the store it is from. */
-  readonly renewal: number | undefined
-  readonly opened: number
-  readonly entities: readonly string[]
-  /** Others follow. */
-  readonly isCut: boolean
-}
-
-/** The writer of the tables, as far as a review needs it. */
-export interface Writer {
-  readonly tables: TableStore
-  frontier(): Frontier
-  /** Runs in the writer's turn, with nothing written beside it; what `change` leaves in the draft becomes durable. */
-  turn(change: (draft: Draft) => Promise<Draft>): Promise<void>
-}
 
 /**
  * Works off the table of reviews: what was applied and has to be decided again, since somebody's right was
@@ -41,14 +17,11 @@ export interface Writer {
 export class Reviews {
   readonly #writer: Writer
   readonly #archive: Archive
+  readonly #rights: RightReviews
+  /** Of the content, what waits. */
   readonly #waiting = new Set<string>()
   /** Put down again since the review of it began. */
   readonly #renewed = new Set<string>()
-  /** Numbers each time a right was put down from the start. */
-  readonly #renewals = new Map<string, number>()
-  #lastRenewal = 0
-  /** What follows the slice that is being decided. */
-  #ahead: Promise<Slice | undefined> | undefined
   /** Counts how often the store was read anew. */
   #opened = 0
   #opening = false
@@ -58,15 +31,20 @@ export class Reviews {
   constructor(writer: Writer, archive: Archive) {
     this.#writer = writer
     this.#archive = archive
+    this.#rights = new RightReviews(writer)
   }
 
   /** Reads what waits, also after the store was changed behind the writer: what was under way then is dropped. */
   async open(): Promise<void> {
     this.#opened += 1
     this.#waiting.clear()
+    this.#rights.open()
     this.#opening = true
     try {
-      for await (const { key } of this.#writer.tables.list('reviews')) this.#waiting.add(key)
+      for await (const { key } of this.#writer.tables.list('reviews')) {
+        if (isRight(key)) this.#rights.changed(key, true)
+        else this.#waiting.add(key)
+      }
     } finally {
       this.#opening = false
     }
@@ -75,14 +53,11 @@ export class Reviews {
 
   /** A row of the table was written or removed. */
   changed(key: string, waits: boolean): void {
-    if (waits) {
+    if (isRight(key)) this.#rights.changed(key, waits)
+    else if (waits) {
       this.#waiting.add(key)
       this.#renewed.add(key)
-      if (this.#afterOf(key) === '') this.#renewals.set(key, ++this.#lastRenewal)
-    } else {
-      this.#waiting.delete(key)
-      this.#renewals.delete(key)
-    }
+    } else this.#waiting.delete(key)
     this.#wake()
   }
 
@@ -93,7 +68,11 @@ export class Reviews {
 
   /** Nothing waits to be decided again. */
   get idle(): boolean {
-    return this.#waiting.size === 0 && !this.#opening
+    return !this.#isWaiting && !this.#opening
+  }
+
+  get #isWaiting(): boolean {
+    return this.#rights.isWaiting || this.#waiting.size > 0
   }
 
   /**
@@ -107,11 +86,11 @@ export class Reviews {
   async close(): Promise<void> {
     this.#stopped = true
     await this.#running?.catch(() => {})
-    await this.#ahead
+    await this.#rights.close()
   }
 
   #wake(): void {
-    if (this.#stopped || this.#waiting.size === 0) return
+    if (this.#stopped || !this.#isWaiting) return
     this.#running ??= this.#run()
     // Whatever stood in the way, the row stays: the next change, `resume` or start tries again.
     this.#running.catch(() => {})
@@ -121,62 +100,15 @@ export class Reviews {
     // Not in the turn of who writes: that is no place to fail.
     await Promise.resolve()
     try {
-      while (!this.#stopped && this.#waiting.size > 0) {
+      while (!this.#stopped && this.#isWaiting) {
         // Rights before content: what a node pushed is decided by what became of its membership.
-        const keys = [...this.#waiting]
-        const key = keys.find(isRight) ?? (keys[0] as string)
-        if (isRight(key)) await this.#right(key)
-        else await this.#content(key)
+        if (this.#rights.isWaiting) await this.#rights.next()
+        else for (const key of [...this.#waiting].slice(0, 1)) await this.#content(key)
       }
     } finally {
       // In the same turn as the last look at what waits, so that nothing put down later is left waiting.
       this.#running = undefined
     }
-  }
-
-  #afterOf(right: string): string {
-    return this.#writer.tables.get('reviews', right)?.after ?? ''
-  }
-
-  /**
-   * Who comes to rest on the right after a slice was read was decided by what counts by then; what counts changes
-   * together with a renewal, and all of it is read again.
-   */
-  async #right(right: Right): Promise<void> {
-    const after = this.#afterOf(right)
-    const ahead = await this.#ahead
-    const isNext = ahead?.right === right && ahead.after === after && this.#isFresh(ahead)
-    const slice = isNext ? ahead : await this.#slice(right, after)
-    await this.#turn(slice.opened, async (draft) => {
-      if (!this.#isFresh(slice)) return draft
-      draft.delete('reviews', right)
-      const passed = reviewDependents(draft, right, slice.entities, DEPENDENTS_PER_SLICE)
-      const left = slice.entities.slice(passed)
-      if (left.length === 0 && !slice.isCut) return draft
-      const next = keyOf(right, slice.entities[passed - 1] as string)
-      if (!draft.has('reviews', right)) draft.put('reviews', right, { after: next })
-      // Read while this one is written. Where that fails it is tried again in its own time, and said then.
-      this.#ahead =
-        left.length > 0
-          ? Promise.resolve({ ...slice, after: next, entities: left })
-          : this.#slice(right, next).catch(() => undefined)
-      return draft
-    })
-  }
-
-  #isFresh({ right, renewal, opened }: Slice): boolean {
-    return renewal === this.#renewals.get(right) && opened === this.#opened
-  }
-
-  async #slice(right: Right, after: string): Promise<Slice> {
-    const [renewal, opened] = [this.#renewals.get(right), this.#opened]
-    const entities: string[] = []
-    const prefix = keyOf(right, '')
-    const options = { prefix, limit: ENTITIES_PER_SLICE, ...(after !== '' && { after }) }
-    for await (const { key } of this.#writer.tables.list('dependents', options)) {
-      entities.push(key.slice(prefix.length))
-    }
-    return { right, after, renewal, opened, entities, isCut: entities.length === ENTITIES_PER_SLICE }
   }
 
   /** A turn of the writer, unless the store is another than when this began. */
@@ -281,9 +213,4 @@ export class Reviews {
     const base = await this.#archive.base(lane)
     return new Map(base ? [...base.feeds].map(([feed, { seq, seen }]) => [feed, { seq, seen }]) : [])
   }
-}
-
-/** The key of `dependents`. */
-function keyOf(right: Right, entity: string): string {
-  return `${right}\u0000${entity}`
 }

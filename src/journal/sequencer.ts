@@ -25,6 +25,7 @@ import { reduce } from './reduce.ts'
 import { Reviews } from './reviews.ts'
 import type { FeedState } from './rows.ts'
 import { type Draft, TableStore } from './table-store.ts'
+import type { Writer } from './writer.ts'
 
 export interface Applied {
   readonly entries: readonly Entry[]
@@ -69,7 +70,7 @@ export interface SequencerParts {
  * The one writer of the tables: local plans and entries from elsewhere go through here one group at a time,
  * and each group becomes one synced batch of entry, feed state and changed rows.
  */
-export class Sequencer {
+export class Sequencer implements Writer {
   readonly tables: TableStore
   readonly #parts: SequencerParts
   readonly #excused: (feed: FeedId) => boolean
@@ -81,6 +82,7 @@ export class Sequencer {
   #turns: Turn[] = []
   #running: Promise<void> | undefined
   #replacements = 0
+  #rulings = 0
   #closed = false
 
   constructor(parts: SequencerParts) {
@@ -88,13 +90,7 @@ export class Sequencer {
     this.#life = parts.life ?? FIRST_LIFE
     this.#excused = parts.excused ?? (() => false)
     this.tables = new TableStore(parts.store, parts.cachedRows)
-    const writer = {
-      tables: this.tables,
-      frontier: () => this.frontier(),
-      turn: (change: (draft: Draft) => Promise<Draft>) =>
-        this.#inTurn(async () => this.#persist(await change(this.tables.draft()), new Map(), [], false)),
-    }
-    this.#reviews = new Reviews(writer, parts.archive)
+    this.#reviews = new Reviews(this, parts.archive)
   }
 
   async open(): Promise<void> {
@@ -193,6 +189,22 @@ export class Sequencer {
         await this.open()
       }
     })
+  }
+
+  turn(change: (draft: Draft) => Promise<Draft>, meanwhile?: () => void): Promise<void> {
+    return this.#inTurn(async () => {
+      const draft = await change(this.tables.draft())
+      const write = (writes: readonly Write[]) => {
+        const written = this.#parts.store.write(writes)
+        meanwhile?.()
+        return written
+      }
+      return this.#persist(draft, new Map(), [], false, write)
+    })
+  }
+
+  get rulings(): number {
+    return this.#rulings
   }
 
   /** How often something has changed the store itself: who was at it meanwhile looks here. */
@@ -315,6 +327,7 @@ export class Sequencer {
     if (writes.length > 0) await write(writes)
     for (const [feed, state] of states) this.#feeds.set(feed, state)
     apply()
+    if (entries.some(({ lane }) => lane === AUTHORITY)) this.#rulings++
     for (const { table, key, row } of changes) {
       if (table === 'reviews') this.#reviews.changed(key, row !== undefined)
     }

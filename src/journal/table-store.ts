@@ -220,7 +220,7 @@ interface Change {
 
 /** Changes not yet durable, over the tables as they stand. */
 export class Draft {
-  readonly #tables: Pick<Tables, 'get'>
+  #tables: Pick<Tables, 'get'>
   readonly changes = new Map<string, Change>()
 
   constructor(tables: Pick<Tables, 'get'>) {
@@ -260,6 +260,11 @@ export class Draft {
 
   delete(table: TableName, key: string): void {
     this.changes.set(levelKey(table, key), { table, key, row: undefined })
+  }
+
+  /** What it was written over stands in these tables by now. */
+  rest(tables: Pick<Tables, 'get'>): void {
+    this.#tables = tables
   }
 
   /** A draft over this one: dropped when its ops fail, taken over when they stand. */

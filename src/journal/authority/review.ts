@@ -7,21 +7,24 @@ import { givenBy } from './rights.ts'
 import { type Stage, stageOf, takesSomething } from './stages.ts'
 import { judgement } from './verdict.ts'
 
+/** To make the rows of an entity anew takes about as long as to decide so many ops. */
+const EFFORT_PER_ENTITY = 8
+
 /**
  * Decides anew ops that rest on a right which was given or taken late. What changes by it is made anew, and whoever
  * rests on that in turn is put down for a review of its own.
  * @param entities in whose histories they are; each is decided at once, or its rows would be made anew for every part
- * @param most after so many ops it is left at that
- * @returns how many of the entities have been gone through
+ * @param most after so much effort it is left at that
+ * @returns how many of the entities have been gone through, and the effort of it: an op is one
  */
 export function reviewDependents(
   draft: Draft,
   right: Right,
   entities: readonly string[],
   most: number,
-): number {
+): { passed: number; effort: number } {
   const stages = new Set<Stage>()
-  let [decided, passed] = [0, 0]
+  let [effort, passed] = [0, 0]
   const asked = new Set<string>()
   const tables: Readable = {
     get(table, key) {
@@ -31,12 +34,13 @@ export function reviewDependents(
   }
   let judge = judgement(tables)
   for (const entity of entities) {
-    if (decided >= most) break
+    if (effort >= most) break
     passed += 1
+    effort += EFFORT_PER_ENTITY
     const verdicts = new Map<string, Refused | null>()
     for (const op of historyOf(draft, entity)) {
       if (!restsOn(op, right) || entitiesOf(op)[0] !== entity) continue
-      decided += 1
+      effort += 1
       const stage = stageOf(op)
       // Those of the cluster's own stage were decided with the revocation that called for this review.
       if (!stage || !takesSomething(draft, op)) {
@@ -54,14 +58,9 @@ export function reviewDependents(
     for (const right of new Set(news.flatMap(({ op }) => givenBy(op)))) review(draft, right)
   }
   for (const stage of stages) restage(draft, stage, 'changed')
-  return passed
+  return { passed, effort }
 }
 
 function restsOn({ needs }: HistoryOp, right: Right): boolean {
   return needs.some((need) => need.some((support) => support.right === right))
-}
-
-/** A right whose dependents wait to be reviewed: the key of `reviews`; what is not of that form is the content's. */
-export function isRight(key: string): key is Right {
-  return /#(?:member|account|system|project|invite)$/.test(key)
 }
