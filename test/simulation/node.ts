@@ -101,6 +101,8 @@ export class SimNode {
   gone = false
   readonly #parts: NodeParts
   #running: Running | undefined
+  /** What stands on its disk has been read: before that nobody gets through to it. */
+  #isOpen = false
 
   constructor(parts: NodeParts) {
     this.id = parts.id
@@ -116,11 +118,11 @@ export class SimNode {
   }
 
   get up(): Running | undefined {
-    return this.#running
+    return this.#isOpen ? this.#running : undefined
   }
 
   get journal(): ReplicatedJournal | undefined {
-    return this.#running?.journal
+    return this.up?.journal
   }
 
   /** Starts the node on what its disk holds. A node that cannot start breaks a promise: no fault here damages data. */
@@ -193,6 +195,7 @@ export class SimNode {
     await journal.open()
     // Power may go again while it starts.
     if (!life.alive) return
+    this.#isOpen = true
     await witness.opened(this, interrupted)
     if (!life.alive) return
     journal.onOwnBlock((block) => witness.signed(this, block))
@@ -211,6 +214,7 @@ export class SimNode {
     if (!running) return
     running.life.alive = false
     this.#running = undefined
+    this.#isOpen = false
     this.#parts.wire.unplug(running.network)
     this.disk.crash()
   }
