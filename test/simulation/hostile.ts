@@ -155,7 +155,8 @@ export class Liar {
   async ahead(others: readonly SimNode[], wish: NewOp): Promise<void> {
     const newer = this.#random.chance(0.5) ? { kind: 'simulated.later' } : { version: 9 }
     const entry = this.#entry(wish)
-    const block = this.#sign({ ...entry, ops: entry.ops.map((one) => ({ ...one, ...newer })) })
+    const block = this.#written({ ...entry, ops: entry.ops.map((one) => ({ ...one, ...newer })) })
+    this.#oracle.writesAhead(this.#node, block)
     const { journal } = this.#node
     await journal?.take([block], this.#node.id)
     // It may have gone down meanwhile.
@@ -217,10 +218,14 @@ export class Liar {
     return { ...entry, depth, time: this.#node.clock.now(), ops, ...changes, seen: honest }
   }
 
-  #sign(entry: Entry, before?: string): Uint8Array {
+  #written(entry: Entry, before?: string): Uint8Array {
     const feed = feedId(AUTHORITY, this.#node.id)
     const next = before ?? this.#node.journal?.position().heads.get(feed)?.hash
-    const block = signBlock(this.#keys, this.#node.id, entry, entry.seq === 1 ? undefined : (next ?? 'x'))
+    return signBlock(this.#keys, this.#node.id, entry, entry.seq === 1 ? undefined : (next ?? 'x'))
+  }
+
+  #sign(entry: Entry, before?: string): Uint8Array {
+    const block = this.#written(entry, before)
     this.#oracle.lied(block)
     this.#seen.push(block)
     return block

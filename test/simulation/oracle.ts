@@ -35,6 +35,8 @@ export class Oracle implements Witness {
   onInstalling: (node: SimNode) => void = () => {}
   /** Restored, and everybody knows more of their logs than they do: they can and must not write a number twice. */
   readonly #warned = new Set<string>()
+  /** What newer nodes are just writing. */
+  readonly #ahead = new Map<string, Uint8Array>()
   /** Whom anybody ever admitted. */
   readonly admitted = new Set<string>()
   /** Nodes that went back to an old copy of their disk. */
@@ -149,6 +151,11 @@ export class Oracle implements Witness {
     this.#world.note(`${node.name} signed`)
   }
 
+  /** It counts as signed once it is on the node's disk: of what the disk refuses nobody ever hears. */
+  writesAhead(node: SimNode, bytes: Uint8Array): void {
+    this.#ahead.set(node.id, bytes)
+  }
+
   /** What a newer node wrote was taken in at its own, or not. */
   writtenAhead(node: SimNode, at: { seq: number; hash: string }, taken: boolean): void {
     if (taken) this.#book(node).acknowledged.push({ feed: feedId(AUTHORITY, node.id), ...at })
@@ -164,6 +171,11 @@ export class Oracle implements Witness {
   applied(node: SimNode, entries: readonly Entry[]): void {
     const book = this.#book(node)
     this.#follow(node, book)
+    const ahead = this.#ahead.get(node.id)
+    if (ahead && this.#isOnDisk(node, ahead)) {
+      this.#ahead.delete(node.id)
+      this.#register(ahead)
+    }
     for (const entry of entries) this.#apply(node, book, entry)
     const { journal } = node
     if (journal?.isReviewing) this.onReviewing(node)
@@ -288,6 +300,11 @@ export class Oracle implements Witness {
       this.#ops.set(opId({ feed, seq: entry.seq, index }), { feed, seq: entry.seq, hash })
     })
     return isNew
+  }
+
+  #isOnDisk(node: SimNode, bytes: Uint8Array): boolean {
+    const { feed, entry, hash } = readSimBlock(this.#keys, bytes, this.#cluster)
+    return hashStored(node, feed, entry.seq) === hash
   }
 
   #book(node: SimNode): Book {
