@@ -191,7 +191,8 @@ function samePast(a: Past, b: Past): boolean {
   return feeds.length === Object.keys(b).length && feeds.every((feed) => a[feed] === b[feed])
 }
 
-function sameNeeds(a: Needs, b: Needs): boolean {
+/** Whether two ops rest on the same. */
+export function sameNeeds(a: Needs, b: Needs): boolean {
   return (
     a === b ||
     (a.length === b.length &&

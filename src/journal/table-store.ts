@@ -49,7 +49,7 @@ const FAMILY: Partial<Record<TableName, LaneFamily | null>> = {
 
 /** The lane family a row is made from; undefined for what is a node's own business and in no hash. */
 export function familyOfRow(table: TableName, key: string): LaneFamily | undefined {
-  if (table === 'ineffective') return key.slice(0, key.indexOf('/')) as LaneFamily
+  if (table === 'ineffective') return FAMILIES.find((family) => key.startsWith(`${family}/`))
   const family = FAMILY[table]
   return family === null ? undefined : (family ?? 'authority')
 }

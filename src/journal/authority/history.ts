@@ -1,4 +1,4 @@
-import { continues } from '../history-bytes.ts'
+import { continues, sameNeeds } from '../history-bytes.ts'
 import { byDepthThenId } from '../op.ts'
 import type { HistoryOp, IneffectiveRow, Refused } from '../rows.ts'
 import type { Draft } from '../table-store.ts'
@@ -21,8 +21,9 @@ export function findIn(tables: Readable, entity: string, id: string): HistoryOp 
 /** Adds an op to an entity's history. */
 export function remember(draft: Draft, entity: string, op: HistoryOp): void {
   const before = historyOf(draft, entity)
-  const history = [...before, op]
   const last = before.at(-1)
+  // Mostly the same, and then in memory once.
+  const history = [...before, last && sameNeeds(last.needs, op.needs) ? { ...op, needs: last.needs } : op]
   if (last && byDepthThenId(last, op) > 0) history.sort(byDepthThenId)
   else continues(history, before)
   draft.put('history', entity, op.kind === 'node.announced' ? withoutOldNews(history, op.author) : history)

@@ -33,13 +33,14 @@ export function reviewDependents(
     },
   }
   let judge = judgement(tables)
+  const rests = whoRestsOn(right)
   for (const entity of entities) {
     if (effort >= most) break
     passed += 1
     effort += EFFORT_PER_ENTITY
     const verdicts = new Map<string, Refused | null>()
     for (const op of historyOf(draft, entity)) {
-      if (!restsOn(op, right) || entitiesOf(op)[0] !== entity) continue
+      if (!rests(op) || entitiesOf(op)[0] !== entity) continue
       effort += 1
       const stage = stageOf(op)
       // Those of the cluster's own stage were decided with the revocation that called for this review.
@@ -61,6 +62,14 @@ export function reviewDependents(
   return { passed, effort }
 }
 
-function restsOn({ needs }: HistoryOp, right: Right): boolean {
-  return needs.some((need) => need.some((support) => support.right === right))
+/** Neighbours in a history mostly rest on the same, which stands there once. */
+function whoRestsOn(right: Right): (op: HistoryOp) => boolean {
+  let last: HistoryOp['needs'] | undefined
+  let rests = false
+  return ({ needs }) => {
+    if (needs === last) return rests
+    last = needs
+    rests = needs.some((need) => need.some((support) => support.right === right))
+    return rests
+  }
 }

@@ -85,7 +85,7 @@ export function judge(
   op: { readonly dot: Dot; readonly needs: readonly Need[] },
   matters: Matters = ALL,
 ): Refused | null {
-  return judgeBy(op, (support) => backingOf(at, support, matters))
+  return judgeBy(op.dot, op.needs, (support) => backingOf(at, support, matters))
 }
 
 /** As `judgeNow`, of many ops: what they rest on is looked at once. Holds as long as no history is another. */
@@ -99,27 +99,38 @@ export function judgement(tables: Readable): (op: HistoryOp) => Refused | null {
     if (backing === undefined) grants.set(support.grant, (backing = backingOf(at, support, ALL)))
     return backing
   }
-  return (op) => judgeBy(op, find) ?? displacement(tables, op, (other) => other.refused === null)
+  // Neighbours in a history mostly rest on the same, which stands there once.
+  let last: HistoryOp['needs'] | undefined
+  let backings: (Backing | null)[][] = []
+  return (op) => {
+    if (op.needs !== last) backings = op.needs.map((need) => need.map(find))
+    last = op.needs
+    return (
+      judgeBy(op.dot, backings, (backing) => backing) ??
+      displacement(tables, op, (other) => other.refused === null)
+    )
+  }
 }
 
-function judgeBy(
-  { dot, needs }: { readonly dot: Dot; readonly needs: readonly Need[] },
-  find: (support: Support) => Backing | null,
+function judgeBy<T>(
+  dot: Dot,
+  needs: readonly (readonly T[])[],
+  backing: (support: T) => Backing | null,
 ): Refused | null {
   for (const need of needs) {
-    const refused = judgeNeed(dot, need, find)
+    const refused = judgeNeed(dot, need, backing)
     if (refused) return refused
   }
   return null
 }
 
-function judgeNeed(dot: Dot, need: Need, find: (support: Support) => Backing | null): Refused | null {
+function judgeNeed<T>(dot: Dot, need: readonly T[], backing: (support: T) => Backing | null): Refused | null {
   let least: string | undefined
   for (const support of need) {
-    const backing = find(support)
-    if (!backing) continue
-    const by = backing.refused ? backing.refused.beatenBy : leastAgainst(backing, dot)
-    if (!backing.refused && by === null) return null
+    const found = backing(support)
+    if (!found) continue
+    const by = found.refused ? found.refused.beatenBy : leastAgainst(found, dot)
+    if (!found.refused && by === null) return null
     if (by !== null && (least === undefined || by < least)) least = by
   }
   return least === undefined ? POWERLESS : { reason: 'revoked', beatenBy: least }
