@@ -110,10 +110,11 @@ export class Quarantine {
         await store.write([...writes, ...this.#retractions(from), ...this.#cuts(from)])
         told = changes
       })
+      // It has happened, whatever becomes of what is to be cleared away behind it.
+      onStraightened(told)
     } finally {
       await retelling.end()
     }
-    onStraightened(told)
   }
 
   /** What was taken back and counts again, since a snapshot stands for it, is listed no more. */

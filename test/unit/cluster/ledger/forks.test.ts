@@ -1,5 +1,6 @@
 import { cp } from 'node:fs/promises'
 import { expect, test, vi } from 'vitest'
+import { Fault } from '../../../../src/errors.ts'
 import { AUTHORITY, CATALOG } from '../../../../src/journal/op.ts'
 import { agree, armada, connect, launch } from './harbour.ts'
 import { everything, fleet, openSite, type Site, tag, temporary, user, write } from './shipyard.ts'
@@ -174,4 +175,23 @@ test('equal heads with equal tables are in sync; nothing else is', async () => {
   await expect
     .poll(() => a.replication.peers().get(damaged.host.self), { timeout: 10_000 })
     .toMatchObject({ sync: 'diverged', lagEntries: 0 })
+})
+
+test('what was taken back stays so where the disk fails as what was needed for it is cleared away', async () => {
+  const { founder, before, after, feed } = await restored()
+  await founder.journal.take(await everything(before), 'x')
+  await founder.journal.take(after.blocks, 'x')
+  expect(founder.journal.position().heads.get(feed)?.seq).toBe(5)
+  const { write: writeAll } = founder.store
+  const isClearing = (batch: Parameters<typeof writeAll>[0]) =>
+    founder.journal.frontier()[feed] === 2 && batch.every(({ key }) => key.startsWith('retold/'))
+  founder.store.write = async (batch) => {
+    if (isClearing(batch)) throw new Fault('STORE_WRITE_FAILED', 'the disk fails')
+    await writeAll.call(founder.store, batch)
+  }
+  await expect(founder.journal.quarantine.straighten()).rejects.toMatchObject({ code: 'STORE_WRITE_FAILED' })
+  founder.store.write = writeAll
+  expect(founder.journal.position().heads.get(feed)?.seq).toBe(2)
+  await founder.journal.quarantine.straighten()
+  expect(founder.journal.position().heads.get(feed)?.seq).toBe(2)
 })
