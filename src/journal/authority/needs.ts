@@ -93,14 +93,17 @@ export function needsOf(tables: Readable, op: Op): readonly Need[] {
   return needs
 }
 
+/** Of who never had the power, and of whatever rests on that: junior to everybody. A whole number, to be written. */
+const NOBODYS_RANK = 0xffff_ffff
+
 /** Seniority: least is most senior. The last need is the one the op's power rests on, an admission's invite aside. */
 export function rankOf(tables: Readable, needs: readonly Need[], op: Pick<Op, 'kind'>): number {
-  if (op.kind === 'cluster.recovered') return 0
+  if (needs.length === 0 || op.kind === 'cluster.recovered') return 0
   const power = op.kind === 'node.admitted' ? needs.at(-2) : needs.at(-1)
   const ranks = (power ?? []).map(({ right, grant }) => {
-    return 1 + (findIn(tables, entityOf(right), grant)?.rank ?? 0)
+    return 1 + (findIn(tables, entityOf(right), grant)?.rank ?? NOBODYS_RANK)
   })
-  return ranks.length === 0 ? 0 : Math.min(...ranks)
+  return Math.min(NOBODYS_RANK, ...ranks)
 }
 
 /** The author's membership, under terms that allow the op. */
