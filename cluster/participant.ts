@@ -12,7 +12,7 @@ import type {
   OnBehalf,
   Topology,
 } from '../src/registry/topology.ts'
-import type { SealKey } from '../src/runtime/sealing.ts'
+import { type SealKey, seal } from '../src/runtime/sealing.ts'
 import type { Startable } from '../src/runtime/startable.ts'
 import { ForkWarden } from './ledger/fork-warden.ts'
 import { Incarnation } from './ledger/incarnation.ts'
@@ -29,7 +29,7 @@ import { type ClusterNote, clusterPaths, writeLife, writePlace } from './members
 import { ClusterTopology } from './membership/cluster-topology.ts'
 import { KeyRotation } from './membership/key-rotation.ts'
 import { MemberActs } from './membership/member-acts.ts'
-import { liveKeys, type NetworkKey } from './membership/network-keys.ts'
+import { liveKeys, type NetworkKey, writeNetworkKeys } from './membership/network-keys.ts'
 import { noticesOf } from './membership/notices.ts'
 import { Renewals } from './membership/renewals.ts'
 import { SeededRoster } from './membership/seeded-roster.ts'
@@ -167,8 +167,8 @@ export class ClusterNode implements Participant {
     })
     const membershipLog = logger.child({ room: 'membership' })
     this.#rotation = new KeyRotation(
-      { path: paths.networkKey, keys: parts.networkKeys },
-      { journal, keyring, sealKey: parts.sealKey, roster, clock, random, timers, log: membershipLog },
+      { keys: parts.networkKeys, keep: (keys) => writeNetworkKeys(paths.networkKey, keys) },
+      { journal, keyring, sealKey: parts.sealKey, seal, roster, clock, random, timers, log: membershipLog },
     )
     this.#acts = new MemberActs({ journal, rotation: this.#rotation })
     const { clusterId, clusterName, genesis } = note

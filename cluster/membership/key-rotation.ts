@@ -6,34 +6,37 @@ import type { OnBehalf } from '../../src/registry/topology.ts'
 import type { Clock } from '../../src/runtime/clock.ts'
 import type { Logger } from '../../src/runtime/logger.ts'
 import type { Random } from '../../src/runtime/random.ts'
-import { type SealKey, seal } from '../../src/runtime/sealing.ts'
+import type { SealKey } from '../../src/runtime/sealing.ts'
 import type { Startable } from '../../src/runtime/startable.ts'
 import type { Timers } from '../../src/runtime/timers.ts'
 import { NETWORK_KEY_WINDOW_MS, ONE_OF_MANY_MS, TIMER_MS_MAX } from '../limits.ts'
 import { type Keyring, WIRE_KEY_BYTES } from '../network/keyring.ts'
 import type { NodeId } from '../network/network.ts'
 import {
+  isPlaced,
   type LiveKey,
   liveKeys,
   type NetworkKey,
   networkKeyName,
+  withdraw,
   withKey,
   withoutExpired,
-  writeNetworkKeys,
 } from './network-keys.ts'
 import type { Roster } from './roster.ts'
 
 export interface RotationInit {
-  /** `network.key` */
-  readonly path: string
-  /** As the file has them. */
+  /** As they were kept last. */
   readonly keys: readonly NetworkKey[]
+  /** Durable when it resolves. */
+  readonly keep: (keys: readonly NetworkKey[]) => Promise<void>
 }
 
 export interface RotationParts {
   readonly journal: Pick<Journal, 'node' | 'cluster' | 'tables' | 'commit' | 'onChange'>
   readonly keyring: Keyring
   readonly sealKey: SealKey
+  /** @throws Fault SEAL_KEY_INVALID */
+  readonly seal: (secret: Uint8Array, publicKey: string, about: string) => Uint8Array
   readonly roster: Roster
   readonly clock: Clock
   readonly random: Random
@@ -44,11 +47,11 @@ export interface RotationParts {
 /**
  * Changes the key of the private wire, and keeps up when another member does. The new key travels as a record,
  * sealed to every member that stays; both are good for a window, so that whoever is cut off at that moment
- * comes back by the old one and finds the new one among the records. Owns `network.key` and the network keys
- * of the keyring.
+ * comes back by the old one and finds the new one among the records. A key whose record counts no more is dialled
+ * with no more: who put it in use may have had no right to. Owns `network.key` and the network keys of the keyring.
  */
 export class KeyRotation implements Startable {
-  readonly #path: string
+  readonly #keep: RotationInit['keep']
   readonly #parts: RotationParts
   #keys: readonly NetworkKey[]
   /** One change at a time, written before it counts. */
@@ -57,8 +60,8 @@ export class KeyRotation implements Startable {
   #unfollow = () => {}
   #callOff = () => {}
 
-  constructor({ path, keys }: RotationInit, parts: RotationParts) {
-    this.#path = path
+  constructor({ keys, keep }: RotationInit, parts: RotationParts) {
+    this.#keep = keep
     this.#keys = keys
     this.#parts = parts
   }
@@ -67,12 +70,16 @@ export class KeyRotation implements Startable {
     this.#stopping = new AbortController()
     const { journal } = this.#parts
     this.#unfollow = journal.onChange((changes) => {
-      for (const { table, row } of changes) {
-        if (table === 'networkKeys' && row) this.#inTurn(() => this.#apply(row as NetworkKeyRow))
+      for (const { table, key, row } of changes) {
+        if (table !== 'networkKeys') continue
+        this.#inTurn(() => (row ? this.#apply(row as NetworkKeyRow) : this.#withdraw(key)))
       }
     })
     // What was on record when this node was stopped between the record and the file.
     for await (const { row } of journal.tables.list('networkKeys')) this.#inTurn(() => this.#apply(row))
+    for (const { name, rank } of this.#keys) {
+      if (rank && isTakenBack(journal.tables, rank.id)) this.#inTurn(() => this.#withdraw(name))
+    }
     this.#inTurn(async () => {})
     await this.#turn
   }
@@ -104,7 +111,7 @@ export class KeyRotation implements Startable {
    * @param without who is about to be put out
    */
   prepare(without?: NodeId): { name: string; record(tables: Pick<Tables, 'get'>, actor: string): NewOp } {
-    const { journal, random, roster, log } = this.#parts
+    const { journal, random, roster, seal, log } = this.#parts
     const key = random.bytes(WIRE_KEY_BYTES)
     const name = networkKeyName(key)
     const sealed = new Map<NodeId, Uint8Array>()
@@ -129,7 +136,7 @@ export class KeyRotation implements Startable {
     const { journal, sealKey, clock, log } = this.#parts
     const rank = { depth: row.depth, id: row.id }
     const known = this.#keys.find(({ name }) => name === row.key)
-    if (known?.rank?.id === row.id) return
+    if (known && isPlaced(known, rank)) return
     const sealed = row.sealed[journal.node]
     const key = known?.key ?? (sealed && this.#open(row, sealed, sealKey))
     if (!known && !key) {
@@ -140,6 +147,14 @@ export class KeyRotation implements Startable {
     await this.#install(withKey(this.#keys, { name: row.key, key: key ?? null, rank, until: null }, deadline))
     log.info({ key: row.key, author: row.author }, 'the network key has changed')
     void this.#includeMine(row)
+  }
+
+  /** Others that had taken it up do the same. */
+  async #withdraw(name: string): Promise<void> {
+    const { clock, log } = this.#parts
+    if (!this.#keys.some((one) => one.name === name && one.rank)) return
+    await this.#install(withdraw(this.#keys, name, clock.now() + NETWORK_KEY_WINDOW_MS))
+    log.warn({ key: name }, 'a change of the network key counts no more')
   }
 
   #open(row: NetworkKeyRow, sealed: Uint8Array, sealKey: SealKey): Uint8Array | undefined {
@@ -188,7 +203,7 @@ export class KeyRotation implements Startable {
   }
 
   async #install(keys: readonly NetworkKey[]): Promise<void> {
-    await writeNetworkKeys(this.#path, keys)
+    await this.#keep(keys)
     this.#keys = keys
     this.#parts.keyring.replace(this.live().map(({ key }) => key))
   }
@@ -202,6 +217,11 @@ export class KeyRotation implements Startable {
         this.#parts.log.error({ error }, 'the network keys could not be written')
       })
   }
+}
+
+/** Refused since, or gone with a fork. */
+function isTakenBack(tables: Pick<Tables, 'get'>, op: string): boolean {
+  return Boolean(tables.get('ineffective', `authority/${op}`) ?? tables.get('retracted', op))
 }
 
 function aboutKey(cluster: string, node: NodeId, name: string): string {

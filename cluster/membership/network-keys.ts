@@ -6,9 +6,13 @@ import { writeDurable } from '../../src/runtime/durable-file.ts'
 
 /** The place of the record that brought a key; the greatest is the one to dial with. */
 export interface KeyRank {
+  /** WITHDRAWN: the record counts no more. */
   readonly depth: number
   readonly id: string
 }
+
+/** Below every record and the key the cluster began with: dialled with only where there is no other. */
+const WITHDRAWN = -1
 
 export interface NetworkKey {
   readonly name: string
@@ -84,11 +88,36 @@ export function liveKeys(all: readonly NetworkKey[], now: number): LiveKey[] {
  */
 export function withKey(all: readonly NetworkKey[], fresh: NetworkKey, deadline: number): NetworkKey[] {
   const known = all.find(({ name }) => name === fresh.name)
-  const merged = known
-    ? all.map((one) => (one === known ? { ...one, rank: one.rank ?? fresh.rank } : one))
-    : [...all, fresh]
-  const [current] = [...merged].filter(({ key }) => key !== null).sort((a, b) => compareRanks(b.rank, a.rank))
-  return merged.map((one) => {
+  if (!known) return inUse([...all, fresh], deadline)
+  const isAgain = known.rank?.depth === WITHDRAWN
+  const placed: NetworkKey = {
+    ...known,
+    rank: isAgain ? fresh.rank : (known.rank ?? fresh.rank),
+    key: isAgain ? (known.key ?? fresh.key) : known.key,
+  }
+  return inUse(
+    all.map((one) => (one === known ? placed : one)),
+    deadline,
+  )
+}
+
+/** The keys once the record of that one counts no more: it is let in for a window, as long as others may dial with it. */
+export function withdraw(all: readonly NetworkKey[], name: string, deadline: number): NetworkKey[] {
+  const lower = (one: NetworkKey) => one.rank && { depth: WITHDRAWN, id: one.rank.id }
+  return inUse(
+    all.map((one) => (one.name === name ? { ...one, rank: lower(one) } : one)),
+    deadline,
+  )
+}
+
+/** Whether the key is where the record put it. */
+export function isPlaced({ rank }: NetworkKey, record: KeyRank): boolean {
+  return rank?.id === record.id && rank.depth !== WITHDRAWN
+}
+
+function inUse(all: readonly NetworkKey[], deadline: number): NetworkKey[] {
+  const [current] = [...all].filter(({ key }) => key !== null).sort((a, b) => compareRanks(b.rank, a.rank))
+  return all.map((one) => {
     if (one === current) return { ...one, until: null }
     return { ...one, until: one.until ?? deadline }
   })
@@ -100,7 +129,12 @@ export function withoutExpired(all: readonly NetworkKey[], now: number): Network
 }
 
 function compareRanks(a: KeyRank | null, b: KeyRank | null): number {
-  if (a === null || b === null) return Number(a !== null) - Number(b !== null)
-  if (a.depth !== b.depth) return a.depth - b.depth
+  const depths = depthOf(a) - depthOf(b)
+  if (depths !== 0 || a === null || b === null) return depths
   return a.id < b.id ? -1 : a.id > b.id ? 1 : 0
+}
+
+/** No record is as shallow as the key the cluster began with. */
+function depthOf(rank: KeyRank | null): number {
+  return rank === null ? 0 : rank.depth
 }

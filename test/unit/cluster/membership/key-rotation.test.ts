@@ -8,8 +8,8 @@ import { firstKey, readNetworkKeys, writeNetworkKeys } from '../../../../cluster
 import { TableRoster } from '../../../../cluster/membership/table-roster.ts'
 import { Keyring } from '../../../../cluster/network/keyring.ts'
 import { op } from '../../../../src/journal/kinds.ts'
-import { AUTHORITY } from '../../../../src/journal/op.ts'
-import { openSealKey } from '../../../../src/runtime/sealing.ts'
+import { AUTHORITY, type NewOp } from '../../../../src/journal/op.ts'
+import { openSealKey, seal } from '../../../../src/runtime/sealing.ts'
 import { everything, factsOf, fleet, type Site, temporary } from '../ledger/shipyard.ts'
 import { networkKey, runtime } from '../network/cast.ts'
 
@@ -29,8 +29,9 @@ async function keeper(site: Site, directory?: string) {
   const keyring = new Keyring(FIRST)
   const open = async () => {
     const keys = await readNetworkKeys(path)
-    const parts = { ...runtime, journal: site.journal, keyring, sealKey, roster, clock }
-    const rotation = new KeyRotation({ path, keys }, parts)
+    const parts = { ...runtime, journal: site.journal, keyring, sealKey, seal, roster, clock }
+    const keep = (all: Parameters<typeof writeNetworkKeys>[1]) => writeNetworkKeys(path, all)
+    const rotation = new KeyRotation({ keys, keep }, parts)
     await rotation.start()
     onTestFinished(() => rotation.stop())
     return rotation
@@ -109,4 +110,39 @@ test('a node that was stopped between the record and its file takes the key up w
   expect(await readFile(b.path, 'utf8')).not.toContain(name)
   const again = await b.open()
   expect(again.live()[0]?.name).toBe(name)
+})
+
+test('a key whose record counts no more is dialled with no more, by who had taken it up and after a restart too', async () => {
+  const { keepers, share } = await fleetOfKeepers(2)
+  const [a, b, c] = keepers as [(typeof keepers)[0], (typeof keepers)[0], (typeof keepers)[0]]
+  const commit = (site: Site, ...ops: NewOp[]) => site.journal.commit(AUTHORITY, () => ops)
+  const facts = {
+    email: '',
+    realname: '',
+    comment: '',
+    passwordHash: '$argon2id$v=19$m=8,t=1,p=1$c2FsdA$aGFzaA',
+  }
+  const person = (name: string, number: number) =>
+    op('user.created', { name, number, admin: true, ...facts }, 'node')
+  const { ids } = await commit(a.site, person('root', 2), person('mallory', 3))
+  const [root = '', mallory = ''] = ids
+  await share()
+  // Cut off from b, a takes the right away by which b changes the key a moment later; c had taken that key up.
+  const wrong = await b.rotation.rotate({ actor: mallory, permit: () => {} })
+  await c.site.journal.take(await everything(b.site), b.site.identity.id)
+  await expect.poll(() => names(c)[0]).toBe(wrong)
+  await c.rotation.stop()
+  await commit(a.site, op('user.admin-set', { user: mallory, admin: false }, root))
+  await share()
+  await expect.poll(() => names(b)).toEqual([names(a)[0], wrong])
+  expect(names(a)).toHaveLength(1)
+  // Who had not been told while it ran finds it when it starts.
+  const again = await c.open()
+  expect(again.live().map(({ name }) => name)).toEqual([names(a)[0], wrong])
+  expect(c.keyring.outbound().key).toEqual(FIRST)
+
+  // The next change goes everywhere as ever.
+  const right = await a.rotation.rotate({ actor: root, permit: () => {} })
+  await share()
+  await expect.poll(() => [names(b)[0], again.live()[0]?.name]).toEqual([right, right])
 })
