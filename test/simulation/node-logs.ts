@@ -1,6 +1,8 @@
+import { decode } from 'cborg'
 import type { Block } from '../../cluster/ledger/block-format.ts'
-import { blockKey, decodeBlock } from '../../cluster/ledger/layout.ts'
-import { type Entry, type FeedId, parseFeedId } from '../../src/journal/op.ts'
+import { blockKey, decodeBlock, floorKey } from '../../cluster/ledger/layout.ts'
+import type { Floor } from '../../cluster/ledger/snapshots/floors.ts'
+import { type Entry, type FeedId, type Lane, parseFeedId } from '../../src/journal/op.ts'
 import type { SimNode } from './node.ts'
 import type { Keys } from './signatures.ts'
 
@@ -50,4 +52,10 @@ export function hashStored(node: SimNode, feed: FeedId, seq: number): string | u
 /** Where the feed's log begins at that node; undefined where nothing of its lane has been let go of. */
 export function floorOf({ journal }: SimNode, feed: FeedId): number | undefined {
   return journal?.lanes.floor(parseFeedId(feed).lane)?.frontier[feed]
+}
+
+/** The lane's floor as the node's disk has it, whether it runs or not. */
+export function floorStored(node: SimNode, lane: Lane): Floor | undefined {
+  const row = node.disk.rows.get(floorKey(lane))
+  return row && (decode(row) as Floor)
 }

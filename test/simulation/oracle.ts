@@ -19,7 +19,7 @@ import { outOfOrder, stepBack } from './checkers/order.ts'
 import { SignedBlocks } from './checkers/signed-blocks.ts'
 import { holdFinally, standings } from './final-checks.ts'
 import type { SimNode, Witness } from './node.ts'
-import { hashStored, NodeLogs } from './node-logs.ts'
+import { floorStored, hashStored, NodeLogs } from './node-logs.ts'
 import type { Past } from './past.ts'
 import { Rescued } from './rescued.ts'
 import { type Keys, readSimBlock } from './signatures.ts'
@@ -35,6 +35,8 @@ export class Oracle implements Witness {
   onInstalling: (node: SimNode) => void = () => {}
   /** Restored, and everybody knows more of their logs than they do: they can and must not write a number twice. */
   readonly #warned = new Set<string>()
+  /** That ever ran. */
+  readonly #nodes = new Map<string, SimNode>()
   /** What newer nodes are just writing. */
   readonly #ahead = new Map<string, Uint8Array>()
   /** Whom anybody ever admitted. */
@@ -92,6 +94,7 @@ export class Oracle implements Witness {
   }
 
   async opened(node: SimNode, interrupted: boolean): Promise<void> {
+    this.#nodes.set(node.id, node)
     const { journal } = node
     if (!journal) return
     const book = this.#book(node)
@@ -127,8 +130,12 @@ export class Oracle implements Witness {
   lettingGo(node: SimNode, upTo: Frontier): void {
     const { journal } = node
     if (!journal) return
-    for (const [id, { past }] of this.#books) {
+    for (const [id, book] of this.#books) {
       if (this.relapsed.has(id) || this.excused.has(id)) continue
+      const other = this.#nodes.get(id)
+      // It may have come by a snapshot, and applied nothing since.
+      if (other) this.#follow(other, book)
+      const { past } = book
       // A newcomer comes by snapshot, whatever was let go of while it was on its way.
       const hasBegun = [...past.seqs.keys()].some((feed) => parseFeedId(feed).lane === CATALOG)
       if (!hasBegun || journal.tables.get('nodes', id)?.state !== 'member') continue
@@ -186,7 +193,9 @@ export class Oracle implements Witness {
 
   acknowledged(node: SimNode, _lane: Lane, ids: readonly string[]): void {
     this.acknowledgements += ids.length
-    if (node.journal?.status().writable === false && ids.length > 0) {
+    const known = node.journal?.quarantine.forks() ?? []
+    const isForked = known.some(({ feed }) => parseFeedId(feed).author === node.id)
+    if ((isForked || node.journal?.status().writable === false) && ids.length > 0) {
       this.#hold('a forked feed goes no further', node, 'it acknowledged what no other node will take')
     }
     const first = ids[0]
@@ -269,7 +278,7 @@ export class Oracle implements Witness {
   /** Where a snapshot has taken a lane's place, the node knows what that stands for without having applied it. */
   #follow(node: SimNode, book: Book): void {
     if (node.disk.rows.get(installingKey(CATALOG))) book.rebuilt = true
-    const floor = node.journal?.lanes.floor(CATALOG)
+    const floor = node.journal ? node.journal.lanes.floor(CATALOG) : floorStored(node, CATALOG)
     if (!floor || floor.snapshot === book.base) return
     book.base = floor.snapshot
     const missing: Entry[] = []

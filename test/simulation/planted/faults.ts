@@ -77,11 +77,7 @@ export const PLANTED: readonly PlantedBug[] = [
       'if (entry.seq !== before.seq + 1 || !seenHere) break',
       'if (entry.seq !== before.seq + 1) break',
     ],
-    [
-      JUDGE,
-      "} else if (seq > known) return { is: 'early' }",
-      "} else if (seq > known + FORKED_AHEAD_MAX) return { is: 'early' }",
-    ],
+    [JUDGE, "} else if (seq > known) return { is: 'early' }", '} else if (seq > known) blind = true'],
   ),
   bug(
     'holes in a feed are accepted',
@@ -219,11 +215,19 @@ export const PLANTED: readonly PlantedBug[] = [
     '    if (astray.length === 0) return\n',
     '    if (astray.length >= 0) return\n',
   ]),
-  bug('who lost the proof of a fork is not told again', [
-    'cluster/ledger/fork-warden.ts',
-    'if ((there?.get(feed)?.seq ?? 0) >= seq) this',
-    'if ((there?.get(feed)?.seq ?? 0) < 0) this',
-  ]),
+  bug(
+    'who lost the proof of a fork is not told again',
+    [
+      'cluster/ledger/fork-warden.ts',
+      'if ((there?.get(feed)?.seq ?? 0) >= seq) this',
+      'if ((there?.get(feed)?.seq ?? 0) < 0) this',
+    ],
+    [
+      'cluster/ledger/fork-warden.ts',
+      "if (state === 'up') this.#told.delete(peer)",
+      "if (state === 'up' && peer === '') this.#told.delete(peer)",
+    ],
+  ),
   bug('log is let go of that a member still lacks', [
     'cluster/ledger/snapshots/pruner.ts',
     '      if (laggards({ ...snapshot, attestations }, fleet.members, standing).length > 0) continue\n',
@@ -247,19 +251,11 @@ export const PLANTED: readonly PlantedBug[] = [
     'return signers.size >= Math.max(',
     'return signers.size >= 0 * Math.max(',
   ]),
-  bug(
-    'a snapshot is put in place as if nothing could come between',
-    [
-      'cluster/ledger/snapshots/lane-installer.ts',
-      '      await this.#store.write([...writes, installing(lane, mark)])\n',
-      '      await this.#store.write([...writes].slice(1))\n      await this.#store.write([...writes.slice(0, 1), installing(lane, mark)])\n',
-    ],
-    [
-      'cluster/ledger/snapshots/lane-installer.ts',
-      "      if (mark.stage === 'installing') {\n",
-      "      if (mark.stage === 'installing' && key === '') {\n",
-    ],
-  ),
+  bug('a snapshot is put in place as if nothing could come between', [
+    'cluster/ledger/snapshots/lane-installer.ts',
+    '      await this.#store.write([...writes, installing(lane, mark)])\n',
+    '      await this.#store.write([installing(lane, mark)])\n      await this.#store.write(writes)\n',
+  ]),
   bug('another cluster’s recovery key opens this one', [
     'src/journal/authority/form.ts',
     'return verify(null, recoveryMessage({ cluster: op.cluster, ...body }), key, body.signature)',
