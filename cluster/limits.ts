@@ -91,6 +91,8 @@ export const TIMER_MS_MAX = 2 ** 31 - 1
 export const RENEWAL_SHARE = 1 / 3
 /** How often anchors look whose membership is to be renewed. */
 export const RENEWAL_CHECK_MS = 60_000
+/** A key on record that could not be written down is tried again after so long: a disk may be full for a while. */
+export const NETWORK_KEY_RETRY_MS = 5_000
 /** What all members may do and one should: each waits by chance up to this, so that mostly one does it. */
 export const ONE_OF_MANY_MS = 3_000
 /** What a review shows of a node's past; more is for the log itself. */

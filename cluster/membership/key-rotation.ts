@@ -9,11 +9,12 @@ import type { Random } from '../../src/runtime/random.ts'
 import type { SealKey } from '../../src/runtime/sealing.ts'
 import type { Startable } from '../../src/runtime/startable.ts'
 import type { Timers } from '../../src/runtime/timers.ts'
-import { NETWORK_KEY_WINDOW_MS, ONE_OF_MANY_MS, TIMER_MS_MAX } from '../limits.ts'
+import { NETWORK_KEY_RETRY_MS, NETWORK_KEY_WINDOW_MS, ONE_OF_MANY_MS, TIMER_MS_MAX } from '../limits.ts'
 import { type Keyring, WIRE_KEY_BYTES } from '../network/keyring.ts'
 import type { NodeId } from '../network/network.ts'
 import {
   isPlaced,
+  isWithdrawn,
   type LiveKey,
   liveKeys,
   type NetworkKey,
@@ -59,6 +60,7 @@ export class KeyRotation implements Startable {
   #stopping = new AbortController()
   #unfollow = () => {}
   #callOff = () => {}
+  #callOffAgain = () => {}
 
   constructor({ keys, keep }: RotationInit, parts: RotationParts) {
     this.#keep = keep
@@ -76,10 +78,7 @@ export class KeyRotation implements Startable {
       }
     })
     // What was on record when this node was stopped between the record and the file.
-    for await (const { row } of journal.tables.list('networkKeys')) this.#inTurn(() => this.#apply(row))
-    for (const { name, rank } of this.#keys) {
-      if (rank && isTakenBack(journal.tables, rank.id)) this.#inTurn(() => this.#withdraw(name))
-    }
+    await this.#takeUp()
     this.#inTurn(async () => {})
     await this.#turn
   }
@@ -87,8 +86,23 @@ export class KeyRotation implements Startable {
   async stop(): Promise<void> {
     this.#unfollow()
     this.#callOff()
+    this.#callOffAgain()
     this.#stopping.abort()
     await this.#turn
+  }
+
+  /** All that is on record, and nothing that is not any more. */
+  async #takeUp(): Promise<void> {
+    const { tables } = this.#parts.journal
+    for await (const { row } of tables.list('networkKeys')) this.#inTurn(() => this.#apply(row))
+    for (const { name, rank } of this.#keys) {
+      if (rank && isTakenBack(tables, rank.id)) this.#inTurn(() => this.#withdraw(name))
+    }
+    this.#inTurn(async () => {
+      const [current] = this.live()
+      if (current && isWithdrawn(current))
+        void this.#renew(ONE_OF_MANY_MS, () => this.live()[0]?.name === current.name)
+    })
   }
 
   /** The keys of now, the one in use first: what a newcomer is given. */
@@ -141,20 +155,25 @@ export class KeyRotation implements Startable {
     const key = known?.key ?? (sealed && this.#open(row, sealed, sealKey))
     if (!known && !key) {
       log.warn({ key: row.key, author: row.author }, 'the network key was changed without this node')
+      void this.#renew(ONE_OF_MANY_MS, () => this.#isLeftOut(row.key))
       return
     }
     const deadline = clock.now() + NETWORK_KEY_WINDOW_MS
     await this.#install(withKey(this.#keys, { name: row.key, key: key ?? null, rank, until: null }, deadline))
     log.info({ key: row.key, author: row.author }, 'the network key has changed')
-    void this.#includeMine(row)
+    if (row.author !== journal.node)
+      void this.#renew(0, () => this.#leavesMineOut(row) && this.live()[0]?.name === row.key)
   }
 
-  /** Others that had taken it up do the same. */
+  /** Others that had taken it up do the same; who was let in meanwhile may know no other key. */
   async #withdraw(name: string): Promise<void> {
     const { clock, log } = this.#parts
-    if (!this.#keys.some((one) => one.name === name && one.rank)) return
+    const known = this.#keys.find((one) => one.name === name)
+    if (!known || isWithdrawn(known)) return
     await this.#install(withdraw(this.#keys, name, clock.now() + NETWORK_KEY_WINDOW_MS))
     log.warn({ key: name }, 'a change of the network key counts no more')
+    const [current] = this.live()
+    void this.#renew(0, () => this.live()[0]?.name === current?.name)
   }
 
   #open(row: NetworkKeyRow, sealed: Uint8Array, sealKey: SealKey): Uint8Array | undefined {
@@ -170,23 +189,33 @@ export class KeyRotation implements Startable {
   }
 
   /** Whom this node let in while another, unaware of that, changed the key: only this node knows to tell them. */
-  async #includeMine(row: NetworkKeyRow): Promise<void> {
+  #leavesMineOut({ sealed }: NetworkKeyRow): boolean {
+    const { journal, roster } = this.#parts
+    return roster
+      .members()
+      .some(
+        ({ id, admittedBy, sealKey }) =>
+          admittedBy === journal.node && sealKey !== null && roster.isMember(id) && !(id in sealed),
+      )
+  }
+
+  /** The key is on record, and whoever let this node in has not seen to it that it gets one. */
+  #isLeftOut(name: string): boolean {
+    const { tables } = this.#parts.journal
+    return tables.get('networkKeys', name) !== undefined && !this.#keys.some((one) => one.name === name)
+  }
+
+  /** One more change, so that all who belong get the same key: unless somebody has made it by then. */
+  async #renew(afterMs: number, isNeeded: () => boolean): Promise<void> {
     const { journal, roster, random, timers, log } = this.#parts
-    const signal = this.#stopping.signal
-    const forgotten = () =>
-      roster
-        .members()
-        .some(
-          ({ id, admittedBy, sealKey }) =>
-            admittedBy === journal.node && sealKey !== null && roster.isMember(id) && !(id in row.sealed),
-        )
-    if (!forgotten() || row.author === journal.node) return
+    const { signal } = this.#stopping
+    const may = () => roster.isMember(journal.node) && roster.get(journal.node)?.role === 'anchor'
+    if (!isNeeded()) return
     try {
-      await timers.sleep(random.integer(ONE_OF_MANY_MS), signal)
-      if (!forgotten() || this.live()[0]?.name !== row.key) return
-      await this.rotate({ actor: 'node', permit: () => {} })
+      await timers.sleep(afterMs + random.integer(ONE_OF_MANY_MS), signal)
+      if (isNeeded() && may()) await this.rotate({ actor: 'node', permit: () => {} })
     } catch (error) {
-      if (!signal.aborted) log.warn({ error }, 'a newcomer could not be told the new network key')
+      if (!signal.aborted) log.warn({ error }, 'not every member could be told the same network key')
     }
   }
 
@@ -208,6 +237,19 @@ export class KeyRotation implements Startable {
     this.#parts.keyring.replace(this.live().map(({ key }) => key))
   }
 
+  /** Nobody else tells it of the record once more. */
+  #tryAgain(): void {
+    const { timers, log } = this.#parts
+    this.#callOffAgain()
+    if (this.#stopping.signal.aborted) return
+    this.#callOffAgain = timers.after(NETWORK_KEY_RETRY_MS, () => {
+      this.#takeUp().catch((error: unknown) => {
+        log.error({ error }, 'the network keys on record could not be read')
+        this.#tryAgain()
+      })
+    })
+  }
+
   #inTurn(task: () => Promise<void>): void {
     this.#turn = this.#turn
       .then(task)
@@ -215,6 +257,7 @@ export class KeyRotation implements Startable {
       .then(() => this.#expire())
       .catch((error: unknown) => {
         this.#parts.log.error({ error }, 'the network keys could not be written')
+        this.#tryAgain()
       })
   }
 }

@@ -89,7 +89,7 @@ export function liveKeys(all: readonly NetworkKey[], now: number): LiveKey[] {
 export function withKey(all: readonly NetworkKey[], fresh: NetworkKey, deadline: number): NetworkKey[] {
   const known = all.find(({ name }) => name === fresh.name)
   if (!known) return inUse([...all, fresh], deadline)
-  const isAgain = known.rank?.depth === WITHDRAWN
+  const isAgain = isWithdrawn(known)
   const placed: NetworkKey = {
     ...known,
     rank: isAgain ? fresh.rank : (known.rank ?? fresh.rank),
@@ -111,8 +111,12 @@ export function withdraw(all: readonly NetworkKey[], name: string, deadline: num
 }
 
 /** Whether the key is where the record put it. */
-export function isPlaced({ rank }: NetworkKey, record: KeyRank): boolean {
-  return rank?.id === record.id && rank.depth !== WITHDRAWN
+export function isPlaced(key: NetworkKey, record: KeyRank): boolean {
+  return key.rank?.id === record.id && !isWithdrawn(key)
+}
+
+export function isWithdrawn({ rank }: NetworkKey): boolean {
+  return rank?.depth === WITHDRAWN
 }
 
 function inUse(all: readonly NetworkKey[], deadline: number): NetworkKey[] {

@@ -6,23 +6,25 @@ import { ReplicatedJournal } from '../../cluster/ledger/replicated-journal.ts'
 import { Replication, type ReplicationParts } from '../../cluster/ledger/replication.ts'
 import type { Floor } from '../../cluster/ledger/snapshots/floors.ts'
 import { JournalAdmissions } from '../../cluster/membership/admission-ledger.ts'
+import { KeyRotation } from '../../cluster/membership/key-rotation.ts'
 import { MemberActs } from '../../cluster/membership/member-acts.ts'
+import type { NetworkKey } from '../../cluster/membership/network-keys.ts'
 import type { Member } from '../../cluster/membership/roster.ts'
 import { SeededRoster } from '../../cluster/membership/seeded-roster.ts'
 import { TableRoster } from '../../cluster/membership/table-roster.ts'
+import { Keyring } from '../../cluster/network/keyring.ts'
 import { NODE_ITSELF } from '../../src/access/principal.ts'
 import type { Journal } from '../../src/journal/journal.ts'
 import type { KeyValue } from '../../src/journal/key-value.ts'
-import { op } from '../../src/journal/kinds.ts'
 import { CATALOG, type Entry, type Frontier, type Lane, type NewOp } from '../../src/journal/op.ts'
 import type { Logger } from '../../src/runtime/logger.ts'
-import type { Random } from '../../src/runtime/random.ts'
 import type { Startable } from '../../src/runtime/startable.ts'
 import { SimBlobs } from './blobs.ts'
 import { SimDisk } from './disk.ts'
 import { type Doors, openDoors } from './doors.ts'
 import { SimNetwork } from './network/sim-network.ts'
 import type { Wire } from './network/wire.ts'
+import { keepKeys, keptKeys, sealSimply, simSealKey } from './network-keys.ts'
 import { type Keys, simFormat } from './signatures.ts'
 import { type Life, SimClock, SimTimers } from './world/time.ts'
 import { describe, type World } from './world/world.ts'
@@ -60,6 +62,8 @@ export interface NodeParts {
   readonly witness: Witness
   /** Whom it was told of when it was admitted. */
   readonly seeds: readonly Member[]
+  /** What it was given then. */
+  readonly networkKeys: readonly NetworkKey[]
   /** What the cluster's id is the hash of. */
   readonly genesis: Uint8Array
   /** How often lanes are snapshotted and pruned; undefined: never. */
@@ -80,6 +84,7 @@ interface Running {
   readonly network: SimNetwork
   readonly replication: Replication
   readonly acts: MemberActs
+  readonly rotation: KeyRotation
   readonly admissions: JournalAdmissions
   /** Undefined where lanes are not snapshotted. */
   readonly blobs: SimBlobs | undefined
@@ -159,11 +164,17 @@ export class SimNode {
     })
     const recorded = this.#recorded(journal)
     const doors = openDoors(recorded, random)
-    const acts = new MemberActs({ journal, rotation: rotation(random) })
+    const networkKeys = keptKeys(store) ?? this.#parts.networkKeys
+    const keyring = new Keyring(...networkKeys.flatMap(({ key }) => key ?? []))
+    const rotation = new KeyRotation(
+      { keys: networkKeys, keep: (keys) => keepKeys(store, keys) },
+      { ...common, keyring, sealKey: simSealKey(id), seal: sealSimply },
+    )
+    const acts = new MemberActs({ journal, rotation })
     const onCompared: Replication['onCompared'] = (listener) => replication.onCompared(listener)
     const genesis = this.#parts.genesis
     const admissions = new JournalAdmissions(
-      { journal: recorded, roster, clock, keys: () => [] },
+      { journal: recorded, roster, clock, keys: () => rotation.live() },
       { clusterId, clusterName: 'simulated', genesis },
     )
     const forkWarden = new ForkWarden({
@@ -185,11 +196,21 @@ export class SimNode {
       network,
       replication,
       acts,
+      rotation,
       admissions,
       blobs,
       recorded,
       doors,
-      parts: [tables, lives, network, ...(blobs ? [blobs] : []), replication, forkWarden, admissions],
+      parts: [
+        tables,
+        rotation,
+        lives,
+        network,
+        ...(blobs ? [blobs] : []),
+        replication,
+        forkWarden,
+        admissions,
+      ],
     }
     const interrupted = store.get(installingKey(CATALOG)) !== undefined
     await journal.open()
@@ -289,15 +310,5 @@ export class SimNode {
       child: () => log,
     }
     return log
-  }
-}
-
-/** A new network key for each eviction; that it opens nothing here is no matter, for links ask the roster. */
-function rotation(random: Random): ConstructorParameters<typeof MemberActs>[0]['rotation'] {
-  return {
-    prepare: () => {
-      const name = Buffer.from(random.bytes(8)).toString('hex')
-      return { name, record: (_, actor) => op('network.key-rotated', { key: name, sealed: {} }, actor) }
-    },
   }
 }

@@ -18,6 +18,7 @@ import { notConverged } from './checkers/agreement.ts'
 import { outOfOrder, stepBack } from './checkers/order.ts'
 import { SignedBlocks } from './checkers/signed-blocks.ts'
 import { holdFinally, standings } from './final-checks.ts'
+import { disagreeingKeys } from './network-keys.ts'
 import type { SimNode, Witness } from './node.ts'
 import { floorStored, hashStored, NodeLogs } from './node-logs.ts'
 import type { Past } from './past.ts'
@@ -227,7 +228,7 @@ export class Oracle implements Witness {
   notYet(nodes: readonly SimNode[]): string | undefined {
     const busy = nodes.find(({ journal }) => journal?.isReviewing)
     if (busy) return `${busy.name} still decides again what came late`
-    return notConverged(standings(nodes), this.signedBlocks.forked)
+    return notConverged(standings(nodes), this.signedBlocks.forked) ?? disagreeingKeys(nodes)
   }
 
   /** At any moment. */

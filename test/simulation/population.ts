@@ -1,7 +1,10 @@
 import type { ReplicationParts } from '../../cluster/ledger/replication.ts'
+import type { AdmissionPackage } from '../../cluster/membership/admission.ts'
+import { type NetworkKey, networkKeyName } from '../../cluster/membership/network-keys.ts'
 import type { Member } from '../../cluster/membership/roster.ts'
 import { NODE_ITSELF } from '../../src/access/principal.ts'
 import type { Wire } from './network/wire.ts'
+import { FIRST_KEYS, publicSealKey } from './network-keys.ts'
 import { SimNode } from './node.ts'
 import type { Oracle } from './oracle.ts'
 import type { Keys } from './signatures.ts'
@@ -36,9 +39,14 @@ export class Population {
     this.#parts = parts
   }
 
-  add(id: string, name: string, seeds: readonly Member[]): SimNode {
+  add(
+    id: string,
+    name: string,
+    seeds: readonly Member[],
+    networkKeys: readonly NetworkKey[] = FIRST_KEYS,
+  ): SimNode {
     const { oracle: witness } = this.#parts
-    const node = new SimNode({ ...this.#parts, witness, id, name, seeds })
+    const node = new SimNode({ ...this.#parts, witness, id, name, seeds, networkKeys })
     this.nodes.push(node)
     return node
   }
@@ -55,31 +63,41 @@ export class Population {
     this.sponsors.add(issuer)
     oracle.admitted.add(id)
     oracle.joined()
-    const facts = { ...factsOf(name), addresses: [], swarm: [] }
+    const facts = { ...factsOf(id, name), addresses: [], swarm: [] }
     const by = isFirst || random.chance(0.5) ? NODE_ITSELF : workload.sponsor(up.journal.tables)
     const approval = by !== NODE_ITSELF && random.chance(0.5)
     const request = { ttlSeconds: DAY_MS / 1000, role: 'anchor', scope: null, approval, days: null } as const
     const issued = { id: invite, verifier: 'v', expiresAt: issuer.clock.now() + DAY_MS }
     await up.admissions.record(issued, request, by)
-    if (!(await this.#isLetIn(issuer, () => issuer.up?.admissions.admit(invite, id, facts)))) return
-    await this.add(id, name, seeds).boot()
+    const told = await this.#letIn(issuer, () => issuer.up?.admissions.admit(invite, id, facts))
+    if (!told) return
+    const networkKeys = told.networkKeys.map(({ key, rank, leftMs }) => ({
+      name: networkKeyName(key),
+      key,
+      rank,
+      until: leftMs === null ? null : world.nowMs + leftMs,
+    }))
+    await this.add(id, name, seeds, networkKeys).boot()
   }
 
   /** Asks at the desk until a second consent was given, where one is needed. */
-  async #isLetIn(issuer: SimNode, ask: () => Promise<unknown> | undefined): Promise<boolean> {
+  async #letIn(
+    issuer: SimNode,
+    ask: () => Promise<AdmissionPackage | 'pending'> | undefined,
+  ): Promise<AdmissionPackage | undefined> {
     for (let asks = 0; asks < ASKS_MAX; asks++) {
-      const answer = issuer.up ? await ask() : 'pending'
-      if (answer !== 'pending') return true
+      const answer = (await ask()) ?? 'pending'
+      if (answer !== 'pending') return answer
       await new Promise<void>((resolve) => {
         this.#parts.world.schedule(ASK_MS, `${issuer.name} is asked again`, resolve)
       })
     }
-    return false
+    return undefined
   }
 }
 
 /** What a node says of itself. */
-export function factsOf(name: string) {
+export function factsOf(id: string, name: string) {
   return {
     name,
     site: name,
@@ -87,7 +105,7 @@ export function factsOf(name: string) {
     swarm: [],
     url: null,
     tokenKey: 'k'.repeat(43),
-    sealKey: 's'.repeat(43),
+    sealKey: publicSealKey(id),
   }
 }
 

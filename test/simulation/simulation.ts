@@ -176,7 +176,7 @@ export class Simulation {
     const count = this.#options.nodes ?? 3 + random.integer(5)
     const [founder] = this.#nodes as [SimNode]
     await this.#world.until(founder.boot())
-    const facts = factsOf(founder.name)
+    const facts = factsOf(founder.id, founder.name)
     await this.#world.until(
       founder.journal?.commit(AUTHORITY, () => foundingOps(this.#genesis, founder.id, facts)),
     )

@@ -39,6 +39,7 @@ export const REQUESTS = {
   approve: 4,
   recover: 1,
   'recover-falsely': 1,
+  'rotate-key': 1,
 }
 export type Request = keyof typeof REQUESTS
 
@@ -185,6 +186,8 @@ export class Workload {
       }
       case 'announce':
         return this.#announce(node)
+      case 'rotate-key':
+        return this.#rotateKey(node)
       case 'approve':
         return this.#approve(node)
       case 'recover':
@@ -268,6 +271,12 @@ export class Workload {
     if (pending.length === 0) throw new Fault('NOT_FOUND', 'nobody waits')
     const by = this.sponsor(tables)
     await node.up?.acts.approve(this.#random.pick(pending), by)
+  }
+
+  /** By an administrator, or the operator at the machine. */
+  async #rotateKey(node: SimNode): Promise<void> {
+    const { tables } = node.journal as NonNullable<SimNode['journal']>
+    await node.up?.rotation.rotate(this.sponsor(tables))
   }
 
   /** Whoever holds the recovery key makes somebody administrator again. */

@@ -256,6 +256,16 @@ export const PLANTED: readonly PlantedBug[] = [
     '      await this.#store.write([...writes, installing(lane, mark)])\n',
     '      await this.#store.write([installing(lane, mark)])\n      await this.#store.write(writes)\n',
   ]),
+  bug('a network key stays in use though nobody had the right to change it', [
+    'cluster/membership/key-rotation.ts',
+    ': this.#withdraw(key)))',
+    ': Promise.resolve()))',
+  ]),
+  bug('who is left out when the network key changes stays out', [
+    'cluster/membership/key-rotation.ts',
+    '    if (!isNeeded()) return\n',
+    '    if (isNeeded() || !isNeeded()) return\n',
+  ]),
   bug('another cluster’s recovery key opens this one', [
     'src/journal/authority/form.ts',
     'return verify(null, recoveryMessage({ cluster: op.cluster, ...body }), key, body.signature)',

@@ -1,12 +1,18 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { NETWORK_KEY_WINDOW_MS } from '../../../../cluster/limits.ts'
+import { NETWORK_KEY_RETRY_MS, NETWORK_KEY_WINDOW_MS } from '../../../../cluster/limits.ts'
 import { KeyRotation } from '../../../../cluster/membership/key-rotation.ts'
 import { MemberActs } from '../../../../cluster/membership/member-acts.ts'
-import { firstKey, readNetworkKeys, writeNetworkKeys } from '../../../../cluster/membership/network-keys.ts'
+import {
+  firstKey,
+  networkKeyName,
+  readNetworkKeys,
+  writeNetworkKeys,
+} from '../../../../cluster/membership/network-keys.ts'
 import { TableRoster } from '../../../../cluster/membership/table-roster.ts'
 import { Keyring } from '../../../../cluster/network/keyring.ts'
+import { Fault } from '../../../../src/errors.ts'
 import { op } from '../../../../src/journal/kinds.ts'
 import { AUTHORITY, type NewOp } from '../../../../src/journal/op.ts'
 import { openSealKey, seal } from '../../../../src/runtime/sealing.ts'
@@ -22,6 +28,7 @@ async function keeper(site: Site, directory?: string) {
   const path = join(folder, 'network.key')
   if (directory === undefined) await writeNetworkKeys(path, [firstKey(FIRST)])
   const time = { ahead: 0 }
+  const disk = { isFull: false }
   const clock = { ...runtime.clock, now: () => runtime.clock.now() + time.ahead }
   const sealKey = await openSealKey(join(folder, 'seal.key'))
   const roster = new TableRoster(site.journal, { ...runtime, clock })
@@ -30,7 +37,10 @@ async function keeper(site: Site, directory?: string) {
   const open = async () => {
     const keys = await readNetworkKeys(path)
     const parts = { ...runtime, journal: site.journal, keyring, sealKey, seal, roster, clock }
-    const keep = (all: Parameters<typeof writeNetworkKeys>[1]) => writeNetworkKeys(path, all)
+    const keep = async (all: Parameters<typeof writeNetworkKeys>[1]) => {
+      if (disk.isFull) throw new Fault('STORAGE_FULL', 'the disk is full')
+      await writeNetworkKeys(path, all)
+    }
     const rotation = new KeyRotation({ keys, keep }, parts)
     await rotation.start()
     onTestFinished(() => rotation.stop())
@@ -40,7 +50,7 @@ async function keeper(site: Site, directory?: string) {
   onTestFinished(() => roster.stop())
   const facts = { ...factsOf('x'), sealKey: sealKey.publicKey, addresses: [], swarm: [] }
   await site.journal.commit(AUTHORITY, () => [op('node.announced', { facts }, 'node')])
-  return { site, folder, path, time, roster, keyring, rotation, open }
+  return { site, folder, path, time, disk, roster, keyring, rotation, open }
 }
 
 async function fleetOfKeepers(members: number) {
@@ -146,3 +156,37 @@ test('a key whose record counts no more is dialled with no more, by who had take
   await share()
   await expect.poll(() => [names(b)[0], again.live()[0]?.name]).toEqual([right, right])
 })
+
+test('a key that a full disk did not take is taken up as soon as there is room', async () => {
+  const { keepers, share } = await fleetOfKeepers(1)
+  const [a, b] = keepers as [(typeof keepers)[0], (typeof keepers)[0]]
+  b.disk.isFull = true
+  const name = await a.rotation.rotate(NODE)
+  await share()
+  await expect.poll(() => b.site.journal.tables.get('networkKeys', name)?.key).toBe(name)
+  expect(names(b)).toHaveLength(1)
+  b.disk.isFull = false
+  await expect.poll(() => names(b)[0], { timeout: 3 * NETWORK_KEY_RETRY_MS }).toBe(name)
+}, 30_000)
+
+test('whoever was left out of a change is told by the next one, though who let it in is gone', async () => {
+  const { keepers, share } = await fleetOfKeepers(2)
+  const [a, b, c] = keepers as [(typeof keepers)[0], (typeof keepers)[0], (typeof keepers)[0]]
+  const left = op(
+    'network.key-rotated',
+    { key: '00'.repeat(8), sealed: { [a.site.identity.id]: new Uint8Array(80) } },
+    'node',
+  )
+  await b.site.journal.commit(AUTHORITY, () => [left])
+  await b.rotation.stop()
+  await share()
+  await expect
+    .poll(
+      async () => {
+        await share()
+        return names(c)[0] !== networkKeyName(FIRST) && names(a)[0] === names(c)[0]
+      },
+      { timeout: 20_000 },
+    )
+    .toBe(true)
+}, 30_000)
