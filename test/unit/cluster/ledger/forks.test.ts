@@ -182,12 +182,12 @@ test('what was taken back stays so where the disk fails as what was needed for i
   await founder.journal.take(await everything(before), 'x')
   await founder.journal.take(after.blocks, 'x')
   expect(founder.journal.position().heads.get(feed)?.seq).toBe(5)
-  const { write: writeAll } = founder.store
+  const writeAll = founder.store.write.bind(founder.store)
   const isClearing = (batch: Parameters<typeof writeAll>[0]) =>
     founder.journal.frontier()[feed] === 2 && batch.every(({ key }) => key.startsWith('retold/'))
   founder.store.write = async (batch) => {
     if (isClearing(batch)) throw new Fault('STORE_WRITE_FAILED', 'the disk fails')
-    await writeAll.call(founder.store, batch)
+    await writeAll(batch)
   }
   await expect(founder.journal.quarantine.straighten()).rejects.toMatchObject({ code: 'STORE_WRITE_FAILED' })
   founder.store.write = writeAll
