@@ -34,9 +34,11 @@ export async function startPart(name: string, ...args: string[]): Promise<Part> 
   const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>()
   const ready = Promise.withResolvers<unknown>()
   waiting.set(0, ready)
+  let ended: Error | undefined
   const gone = new Promise<void>((resolve) => {
     child.once('exit', (code) => {
-      for (const { reject } of waiting.values()) reject(new Error(`part ${name} ended with ${code}`))
+      ended = new Error(`part ${name} ended with ${code}`)
+      for (const { reject } of waiting.values()) reject(ended)
       resolve()
     })
   })
@@ -52,6 +54,7 @@ export async function startPart(name: string, ...args: string[]): Promise<Part> 
     call<T>(name: string, ...args: unknown[]): Promise<T> {
       const id = ++last
       return new Promise<T>((resolve, reject) => {
+        if (ended) return reject(ended)
         waiting.set(id, { resolve: resolve as (value: unknown) => void, reject })
         child.send({ id, name, args } satisfies Question)
       })

@@ -5,7 +5,7 @@ import { cached } from '../place.ts'
 import { admit, everything, foundMember, type Member, openMember, TagWriter } from './member.ts'
 
 /** Raise it when stores written before can no longer be read. */
-const LAYOUT = 3
+const LAYOUT = 4
 /** Written last; holds the cluster's id. */
 const DONE = 'complete'
 
