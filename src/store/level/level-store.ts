@@ -10,7 +10,12 @@ import { closed, damaged, full, openFault, readFault, writeFault } from './level
  * has damaged in the middle of its log and goes on behind it: a number that is missing is the only trace of that.
  * LevelDB's log holds fewer batches than this before it becomes a table.
  */
-const BATCHES_NUMBERED = 8_192
+const BATCHES_NUMBERED = 32_768
+/**
+ * Bytes of LevelDB's log before it becomes a table. Its own 4 MiB make a review of 100,000 ops, which writes some
+ * 60 MiB, take a quarter longer for the merging of small tables; more than this gained nothing. Twice this in memory.
+ */
+const LOG_BYTES = 16 * 1024 * 1024
 const NUMBERS = { gte: 'batch/', lt: 'batch0' }
 const NUMBER_BYTES = 6
 /** LevelDB's iterator. */
@@ -64,6 +69,7 @@ export class LevelStore implements KeyValue {
     const level = new ClassicLevel<string, Uint8Array>(directory, {
       keyEncoding: 'utf8',
       valueEncoding: 'view',
+      writeBufferSize: LOG_BYTES,
     })
     try {
       mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE })
