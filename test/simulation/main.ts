@@ -14,7 +14,6 @@ import { sourcesDigest } from './sources.ts'
 
 const SAVE_EVERY = 100
 /** Some hundred times what a seed takes, so that a busy machine is no violation. */
-const SEEDS_A_THREAD = 500
 const SEED_MS_MAX = 120_000
 const NOTHING = {
   events: 0,
@@ -134,19 +133,10 @@ interface Hand {
   leave(): Promise<unknown>
 }
 
-/**
- * A thread of its own: one that a seed keeps turning round and round is let go of. Another takes its place every
- * `SEEDS_A_THREAD`: what seeds leave behind in one, some 500 KiB each, made it ever slower and then end for want of memory.
- */
+/** A thread of its own: one that a seed keeps turning round and round is let go of. */
 function hire(): Hand {
   const begin = () => new Worker(new URL('./worker.ts', import.meta.url))
   let worker = begin()
-  let begun = 0
-  const rested = async () => {
-    if (begun++ % SEEDS_A_THREAD !== SEEDS_A_THREAD - 1) return
-    await worker.terminate()
-    worker = begin()
-  }
   const lost = async (seed: number): Promise<SeedOutcome> => {
     await worker.terminate()
     worker = begin()
@@ -154,9 +144,8 @@ function hire(): Hand {
     return { ...NOTHING, seed, violation: { promise: 'a run ends', what, atMs: 0 } }
   }
   return {
-    run: async (options) => {
-      await rested()
-      return new Promise((resolve, reject) => {
+    run: (options) =>
+      new Promise((resolve, reject) => {
         const hand = worker
         const release = () => {
           clearTimeout(overdue)
@@ -178,8 +167,7 @@ function hire(): Hand {
         hand.once('message', onOutcome)
         hand.once('error', onError)
         hand.postMessage(options)
-      })
-    },
+      }),
     leave: () => worker.terminate(),
   }
 }

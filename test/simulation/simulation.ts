@@ -151,6 +151,7 @@ export class Simulation {
     } finally {
       process.off('unhandledRejection', onRejection)
       for (const node of this.#nodes) node.crash()
+      this.#world.end()
     }
     const world = this.#world
     for (const { journal } of this.#nodes) if (journal) world.note(journal.stateHash())

@@ -118,12 +118,14 @@ export class SimChannel implements Channel {
 
   #more(signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
-      const abandon = () => reject(signal?.reason as Error)
+      const unheed = this.#wire.world.onAbort(signal, () => {
+        unheed()
+        reject(signal?.reason as Error)
+      })
       this.#wake = () => {
-        signal?.removeEventListener('abort', abandon)
+        unheed()
         resolve()
       }
-      signal?.addEventListener('abort', abandon, { once: true })
     })
   }
 }

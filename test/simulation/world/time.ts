@@ -56,15 +56,15 @@ export class SimTimers implements Timers {
         reject(signal.reason as Error)
         return
       }
-      const abandon = () => {
-        callOff()
-        reject(signal?.reason as Error)
-      }
       const callOff = this.after(ms, () => {
-        signal?.removeEventListener('abort', abandon)
+        unheed()
         resolve()
       })
-      signal?.addEventListener('abort', abandon, { once: true })
+      const unheed = this.#world.onAbort(signal, () => {
+        unheed()
+        callOff()
+        reject(signal?.reason as Error)
+      })
     })
   }
 }

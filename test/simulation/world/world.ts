@@ -23,6 +23,7 @@ export class World {
   /** Promises known to be broken, by their first word: not looked at. */
   readonly #without: readonly string[]
   readonly #onEvent: ((line: string) => void) | undefined
+  readonly #listening = new Set<() => void>()
   #order = 0
   /** Hashing each line by itself costs more than the line. */
   #unhashed = ''
@@ -42,6 +43,26 @@ export class World {
     return () => {
       item.task = undefined
     }
+  }
+
+  /**
+   * Calls `listener` when the signal is aborted, until that is ended or the world is.
+   * @returns what ends it
+   */
+  onAbort(signal: AbortSignal | undefined, listener: () => void): () => void {
+    const end = () => {
+      signal?.removeEventListener('abort', listener)
+      this.#listening.delete(end)
+    }
+    if (!signal) return end
+    signal.addEventListener('abort', listener, { once: true })
+    this.#listening.add(end)
+    return end
+  }
+
+  /** Nothing happens any more. Node never lets go of a joined signal somebody listens to, and so of nobody who waits. */
+  end(): void {
+    for (const end of this.#listening) end()
   }
 
   /** Something worth being part of the run's fingerprint. */
