@@ -20,6 +20,10 @@ export interface PartialBlob {
   /** Unknown while the fetch still looks for a holder. */
   readonly size: number | undefined
   readonly torrent: Torrent | undefined
+  /** This node fetches it from another site. */
+  readonly ingress: boolean
+  /** A member that wants it, too. */
+  wantedBy(member: NodeId): void
 }
 
 export interface AnsweringComponents {
@@ -58,7 +62,7 @@ export class Answering {
   async #answer(channel: Channel, request: BlobRequest, signal: AbortSignal): Promise<void> {
     switch (request.ask) {
       case 'have':
-        return this.#send(channel, await this.#have(request.digest), signal)
+        return this.#send(channel, await this.#have(request.digest, channel.peer), signal)
       case 'pieces':
         return this.#sendPieces(channel, request.digest, signal)
       case 'read':
@@ -66,7 +70,7 @@ export class Answering {
     }
   }
 
-  async #have(digest: Digest): Promise<HaveAnswer> {
+  async #have(digest: Digest, asker: NodeId): Promise<HaveAnswer> {
     const { blobs, shelf, fetching } = this.#components
     const held = await blobs.stat(digest)
     if (held) {
@@ -77,10 +81,12 @@ export class Answering {
     }
     const part = fetching(digest)
     if (!part) return { have: 'none' }
+    part.wantedBy(asker)
     return {
       have: 'part',
       ...(part.size !== undefined && { size: part.size }),
       ...(part.torrent && { infoHash: part.torrent.infoHash }),
+      ingress: part.ingress,
     }
   }
 

@@ -6,12 +6,13 @@ import { BLOB_BYTES_MAX, FRAME_BYTES } from './limits.ts'
 /*
  * One question after the other on one channel; either side may close it between two.
  *
- *   -> { ask: 'have', digest }               <- { have: 'whole' | 'part' | 'none', size?, infoHash? }
+ *   -> { ask: 'have', digest }               <- { have: 'whole' | 'part' | 'none', size?, infoHash?, ingress? }
  *   -> { ask: 'pieces', digest }             <- { pending: true } …, { size, infoHash, bytes }, frame …
  *   -> { ask: 'read', digest, first, last }  <- { bytes }, frame …
  *                                            <- { refused } instead of any of these
  *
- * A frame is a byte string of at most FRAME_BYTES. The number at the end changes with the rule of piece
+ * Whoever asks for a digest wants it: who fetches it, too, hears so of a fellow. `ingress`: it fetches the blob
+ * from another site. A frame is a byte string of at most FRAME_BYTES. The number at the end changes with the rule of piece
  * lengths: another rule gives other infohashes.
  */
 export const BLOB_PROTOCOL = '/flotilla/blob/1'
@@ -30,7 +31,12 @@ const requestShape = z.discriminatedUnion('ask', [
 ])
 const haveShape = z.discriminatedUnion('have', [
   z.strictObject({ have: z.literal('none') }),
-  z.strictObject({ have: z.enum(['whole', 'part']), size: size.optional(), infoHash: infoHash.optional() }),
+  z.strictObject({
+    have: z.enum(['whole', 'part']),
+    size: size.optional(),
+    infoHash: infoHash.optional(),
+    ingress: z.boolean().optional(),
+  }),
 ])
 const piecesShape = z.union([
   z.strictObject({ pending: z.literal(true) }),

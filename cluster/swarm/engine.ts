@@ -24,6 +24,10 @@ export interface SessionInit {
   readonly complete: boolean
   /** The first piece a reader waits for. */
   readonly front: () => number | undefined
+  /** Whether anything is asked of this member: one beyond a long link may only be here to be given to. */
+  readonly asks: (member: NodeId) => boolean
+  /** Whether a fellow that lacks pieces asks this member for them, too. */
+  readonly asksToo: (fellow: NodeId, member: NodeId) => boolean
   readonly events: SessionEvents
 }
 

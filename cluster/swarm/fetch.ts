@@ -37,6 +37,8 @@ export class Fetch {
   readonly #digest: Digest
   readonly #startedAt: number
   #torrent: Torrent | undefined
+  #holders: Holders | undefined
+  #gathering: Gathering | undefined
 
   constructor(components: FetchComponents, digest: Digest) {
     this.incoming = new Incoming(digest)
@@ -47,7 +49,12 @@ export class Fetch {
 
   /** What another member may be told of it. */
   get partial(): PartialBlob {
-    return { size: this.incoming.size, torrent: this.#torrent }
+    return {
+      size: this.incoming.size,
+      torrent: this.#torrent,
+      ingress: this.#gathering?.ingress ?? false,
+      wantedBy: (member) => this.#holders?.heardOf(member),
+    }
   }
 
   /** Tells those who wait; also where it may not even begin. */
@@ -64,6 +71,7 @@ export class Fetch {
   async run(signal: AbortSignal): Promise<void> {
     const asking = new AbortController()
     const holders = new Holders(this.#components, this.#digest, AbortSignal.any([signal, asking.signal]))
+    this.#holders = holders
     try {
       holders.open()
       for (let attempt = 1; ; attempt++) {
@@ -101,7 +109,13 @@ export class Fetch {
         const { infoHash } = torrent
         this.#torrent = torrent
         assembly.holdWhile(() => holders.whole().some((one) => one.infoHash && one.infoHash !== infoHash))
-        gathering = new Gathering(this.#components, torrent, assembly, holders, from.torrent)
+        this.#gathering = gathering = new Gathering(
+          this.#components,
+          torrent,
+          assembly,
+          holders,
+          from.torrent,
+        )
         await gathering.run(signal)
       }
       await new Direct(this.#components, this.#digest, assembly, holders, from.direct).run(

@@ -2,19 +2,23 @@ import type { Digest } from '../../src/oci/digest.ts'
 import type { Clock } from '../../src/runtime/clock.ts'
 import type { Logger } from '../../src/runtime/logger.ts'
 import type { Timers } from '../../src/runtime/timers.ts'
+import type { Roster } from '../membership/roster.ts'
 import type { NodeId } from '../network/network.ts'
 import type { Assembly } from './assembly.ts'
 import type { Distrust } from './distrust.ts'
 import type { Session } from './engine.ts'
-import type { Holders } from './holders.ts'
+import type { Holder, Holders } from './holders.ts'
 import {
   DIALS_IN_VAIN_MAX,
+  NEAR_ASK_INTERVAL_MS,
+  NEAR_PATIENCE_MS,
   PEERS_PER_FETCH_MAX,
   REDIAL_MS,
   REDIAL_TIMES_MAX,
   STALL_MS,
   TEND_INTERVAL_MS,
 } from './limits.ts'
+import { asksToo, type Plan, type PlanPeer, planFetch } from './plan.ts'
 import type { Sessions } from './sessions.ts'
 import type { Torrent } from './torrent.ts'
 import type { Transfers } from './transfers.ts'
@@ -22,6 +26,7 @@ import type { Transport } from './transport.ts'
 
 export interface GatheringComponents {
   readonly self: NodeId
+  readonly roster: Roster
   readonly sessions: Sessions
   readonly transport: Pick<Transport, 'dial'>
   readonly transfers: Transfers
@@ -46,6 +51,7 @@ export class Gathering {
   readonly #from: Set<NodeId>
   readonly #dials = new Map<NodeId, Dials>()
   readonly #dialling = new Map<NodeId, Promise<void>>()
+  #isIngress = false
 
   /** @param from is filled with the members that gave pieces */
   constructor(
@@ -63,6 +69,11 @@ export class Gathering {
     this.#from = from
   }
 
+  /** The bytes come from another site. */
+  get ingress(): boolean {
+    return this.#isIngress
+  }
+
   /**
    * Returns when the blob is complete, or nothing more comes this way.
    * @throws what the storage of this node throws
@@ -72,7 +83,11 @@ export class Gathering {
     const assembly = this.#assembly
     const leaving = new AbortController()
     let failure: { readonly error: unknown } | undefined
-    const session = await sessions.gather(this.#torrent, assembly, {
+    const whom = {
+      asks: (member: NodeId) => this.#isIngress || this.#isNear(member),
+      asksToo: (fellow: NodeId, member: NodeId) => asksToo(this.#peer(fellow), this.#peer(member)),
+    }
+    const session = await sessions.gather(this.#torrent, assembly, whom, {
       piece: (index, from) => {
         transfers.received('torrent', assembly.bytesOf(index))
         for (const member of from) {
@@ -114,13 +129,20 @@ export class Gathering {
     const { clock, timers } = this.#components
     let received = 0
     let movedAt = clock.monotonic()
+    let askedAt = movedAt
+    await this.#hearNear(signal)
     while (!this.#assembly.complete && !failed()) {
       const now = clock.monotonic()
       if (session.received > received) movedAt = now
       received = session.received
       if (now - movedAt > STALL_MS) return
-      this.#dialDue(session, now, signal)
-      if (this.#isAlone(session)) return
+      if (now - askedAt > NEAR_ASK_INTERVAL_MS) {
+        askedAt = now
+        for (const { id } of this.#peers(session)) if (this.#isNear(id)) this.#holders.ask(id)
+      }
+      const plan = this.#plan(session, now - movedAt)
+      this.#dialDue(session, plan, now, signal)
+      if (this.#isAlone(session, plan)) return
       session.nudge()
       const callOff = timers.after(TEND_INTERVAL_MS, () => this.#holders.change.announce())
       try {
@@ -131,14 +153,74 @@ export class Gathering {
     }
   }
 
-  #dialDue(session: Session, now: number, signal: AbortSignal): void {
+  /** Those of the own site say first what they have, so that nothing crosses a long link that is here already. */
+  async #hearNear(signal: AbortSignal): Promise<void> {
+    const { roster, timers, clock } = this.#components
+    const near = roster.members().filter(({ id }) => this.#isNear(id))
+    const untilMs = clock.monotonic() + NEAR_PATIENCE_MS
+    const callOff = timers.after(NEAR_PATIENCE_MS, () => this.#holders.change.announce())
+    try {
+      while (near.some(({ id }) => this.#holders.isOwing(id)) && clock.monotonic() < untilMs) {
+        await this.#holders.change.next(signal)
+      }
+    } finally {
+      callOff()
+    }
+  }
+
+  #plan(session: Session, quietMs: number): Plan {
+    const { self } = this.#components
+    const peers = this.#peers(session)
+    const plan = planFetch({
+      self,
+      site: this.#siteOf(self),
+      digest: this.#digest,
+      peers,
+      ingress: this.#isIngress,
+      quietMs,
+    })
+    // A cluster at one site has no long links: there is nothing to be told.
+    this.#isIngress = plan.role === 'ingress' && peers.some(({ id }) => !this.#isNear(id))
+    return plan
+  }
+
+  /** Whom it makes sense to plan with: connected, or not dialled in vain too often. */
+  #peers(session: Session): PlanPeer[] {
     const connected = new Set(session.members())
-    for (const { member, infoHash } of this.#holders.list()) {
+    const fellows = this.#holders
+      .list()
+      .filter(({ infoHash }) => infoHash === undefined || infoHash === this.#torrent.infoHash)
+    // Fellow leechers alone do not make the blob complete; where there is nobody else they get more time.
+    const timesMax = fellows.some(({ have }) => have === 'whole') ? DIALS_IN_VAIN_MAX : REDIAL_TIMES_MAX
+    return fellows
+      .filter(({ member }) => connected.has(member) || (this.#dials.get(member)?.times ?? 0) <= timesMax)
+      .map((holder) => this.#peerOf(holder))
+  }
+
+  #peer(member: NodeId): PlanPeer {
+    const holder = this.#holders.list().find((one) => one.member === member)
+    return this.#peerOf(holder ?? { member, have: 'part', ingress: false })
+  }
+
+  #peerOf({ member, have, ingress }: Pick<Holder, 'member' | 'have' | 'ingress'>): PlanPeer {
+    return { id: member, site: this.#siteOf(member), have, ingress }
+  }
+
+  #siteOf(member: NodeId): string {
+    return this.#components.roster.get(member)?.site ?? ''
+  }
+
+  #isNear(member: NodeId): boolean {
+    return this.#siteOf(member) === this.#siteOf(this.#components.self)
+  }
+
+  #dialDue(session: Session, plan: Plan, now: number, signal: AbortSignal): void {
+    const connected = new Set(session.members())
+    for (const member of plan.sources) {
       if (connected.size + this.#dialling.size >= PEERS_PER_FETCH_MAX) return
       if (connected.has(member) || this.#dialling.has(member)) continue
-      if (infoHash !== undefined && infoHash !== this.#torrent.infoHash) continue
       const dials = this.#dials.get(member) ?? { times: 0, notBefore: 0 }
-      if (dials.times > REDIAL_TIMES_MAX || now < dials.notBefore) continue
+      if (now < dials.notBefore) continue
       // Whoever has been away may have forgotten the torrent: the question wakes it.
       if (dials.times > 0) this.#holders.ask(member)
       this.#dials.set(member, { times: dials.times + 1, notBefore: now + REDIAL_MS * 2 ** dials.times })
@@ -160,16 +242,8 @@ export class Gathering {
   }
 
   /** Nobody is connected and nobody is left to try. */
-  #isAlone(session: Session): boolean {
+  #isAlone(session: Session, plan: Plan): boolean {
     if (session.members().length > 0 || this.#dialling.size > 0 || this.#holders.asking) return false
-    const fellows = this.#holders
-      .list()
-      .filter(({ infoHash }) => infoHash === undefined || infoHash === this.#torrent.infoHash)
-    const whole = fellows.filter(({ have }) => have === 'whole')
-    // Fellow leechers alone do not make the blob complete; where there is nobody else they get more time.
-    const timesMax = whole.length > 0 ? DIALS_IN_VAIN_MAX : REDIAL_TIMES_MAX
-    return (whole.length > 0 ? whole : fellows).every(
-      ({ member }) => (this.#dials.get(member)?.times ?? 0) > timesMax,
-    )
+    return plan.sources.length === 0
   }
 }

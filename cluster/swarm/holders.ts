@@ -16,6 +16,8 @@ export interface Holder {
   /** Unknown while a fellow fetcher still looks for a holder itself. */
   readonly size: number | undefined
   readonly infoHash: string | undefined
+  /** It fetches the blob from another site. */
+  readonly ingress: boolean
 }
 
 export interface HoldersComponents {
@@ -71,12 +73,28 @@ export class Holders {
     this.#asking.set(member, asking)
   }
 
-  /** Members to get bytes from, those with all of them first. */
+  /** A member asked for the blob: it wants it, too. Whether it has some of it already is asked later. */
+  heardOf(member: NodeId): void {
+    if (this.#known.has(member) || this.#signal.aborted) return
+    this.#known.set(member, { member, have: 'part', size: undefined, infoHash: undefined, ingress: false })
+    this.change.announce()
+  }
+
+  /** It was asked, and nothing is known of its answer yet. */
+  isOwing(member: NodeId): boolean {
+    return this.#asking.has(member) && !this.#known.has(member)
+  }
+
+  /** Members to get bytes from: those with all of them first, and of these the ones of the own site. */
   list(): Holder[] {
-    const { distrust } = this.#components
+    const { distrust, network, roster } = this.#components
+    const siteOf = (member: NodeId) => roster.get(member)?.site
+    const site = siteOf(network.self)
+    const farness = ({ member, have }: Holder) =>
+      2 * Number(have === 'part') + Number(siteOf(member) !== site)
     return [...this.#known.values()]
       .filter((holder) => !distrust.has(this.#digest, holder.member))
-      .sort((a, b) => Number(a.have === 'part') - Number(b.have === 'part'))
+      .sort((a, b) => farness(a) - farness(b))
   }
 
   whole(): Holder[] {
@@ -158,8 +176,8 @@ export class Holders {
           this.#known.delete(member)
           break
         }
-        const { have, size, infoHash } = answer
-        this.#known.set(member, { member, have, size, infoHash })
+        const { have, size, infoHash, ingress = false } = answer
+        this.#known.set(member, { member, have, size, infoHash, ingress })
         this.change.announce()
         // A fellow that still looks may find what this node does not reach.
         if (size !== undefined || times >= ASK_AGAIN_TIMES_MAX) break

@@ -41,6 +41,14 @@ export const FETCHES_CONCURRENT_MAX = 64
 export const FETCHES_WAITING_MAX = 1024
 /** A fetch starts over when the bytes did not give the digest: so many lies, then it is over. */
 export const FETCH_ATTEMPTS_MAX = 4
+/** A site's next node fetches over the long link when the one whose turn it is has brought nothing for so long. */
+export const TAKEOVER_MS = 2_000
+/** From this turn on nodes do not wait longer for each other: below STALL_MS altogether. */
+export const TAKEOVER_RANK_MAX = 4
+/** The nodes of the own site are heard first for so long, before a blob is fetched over a long link. */
+export const NEAR_PATIENCE_MS = 100
+/** How often a fetch asks those of its own site anew how far they are. */
+export const NEAR_ASK_INTERVAL_MS = 2_000
 /** Members one fetch exchanges pieces with: more add connections, not speed. */
 export const PEERS_PER_FETCH_MAX = 16
 /** No byte by torrent for so long: what is missing is asked for over a stream. */

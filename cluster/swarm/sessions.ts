@@ -6,7 +6,7 @@ import type { Logger } from '../../src/runtime/logger.ts'
 import type { Timers } from '../../src/runtime/timers.ts'
 import type { NodeId } from '../network/network.ts'
 import type { Assembly } from './assembly.ts'
-import type { Engine, PieceBytes, Session, SessionEvents } from './engine.ts'
+import type { Engine, PieceBytes, Session, SessionEvents, SessionInit } from './engine.ts'
 import { peekInfoHash } from './handshake.ts'
 import { HANDSHAKE_TIMEOUT_MS, SESSION_IDLE_MS, SESSIONS_MAX } from './limits.ts'
 import type { Torrent } from './torrent.ts'
@@ -88,14 +88,19 @@ export class Sessions {
   }
 
   /** A session that gets pieces, for a fetch. Others get them from it at the same time. */
-  async gather(torrent: Torrent, assembly: Assembly, events: GatherEvents): Promise<Session> {
+  async gather(
+    torrent: Torrent,
+    assembly: Assembly,
+    whom: Pick<SessionInit, 'asks' | 'asksToo'>,
+    events: GatherEvents,
+  ): Promise<Session> {
     await this.#waking.get(torrent.infoHash)
     await this.#end(torrent.infoHash) // one that served a blob deleted since
     const release = assembly.use()
     const active = this.#join(
       torrent,
       assembly,
-      { complete: false, front: () => assembly.front() },
+      { ...whom, complete: false, front: () => assembly.front() },
       events,
       release,
     )
@@ -135,7 +140,7 @@ export class Sessions {
       return undefined
     }
     try {
-      const init = { complete: true, front: () => undefined }
+      const init = { complete: true, front: () => undefined, asks: () => false, asksToo: () => false }
       const active = this.#join(torrent, new HeldBytes(blob), init, NO_EVENTS, () => blob.close())
       this.#sleepWhenIdle(active)
       return active
@@ -148,7 +153,7 @@ export class Sessions {
   #join(
     torrent: Torrent,
     bytes: PieceBytes,
-    init: { readonly complete: boolean; readonly front: () => number | undefined },
+    init: Omit<SessionInit, 'events'>,
     events: GatherEvents,
     close: () => Promise<void>,
   ): Active {

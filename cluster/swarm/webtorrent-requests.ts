@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { Torrent, Wire } from 'webtorrent'
 import type { Random } from '../../src/runtime/random.ts'
 import type { NodeId } from '../network/network.ts'
+import type { SessionInit } from './engine.ts'
 import { WRITES_WAITING_BYTES_MAX } from './limits.ts'
 import { choosePiece, type Share } from './picker.ts'
 import type { PieceStore } from './piece-store.ts'
@@ -37,7 +38,9 @@ export interface RequestsComponents {
   /** The session's own: it alone changes them. */
   readonly links: ReadonlyMap<Wire, Link>
   /** The first piece a reader lacks. */
-  readonly front: () => number | undefined
+  readonly front: SessionInit['front']
+  readonly asks: SessionInit['asks']
+  readonly asksToo: SessionInit['asksToo']
 }
 
 /** What one torrent asks of whom. */
@@ -100,6 +103,7 @@ export class Requests {
     const { links, store } = this.#components
     const link = links.get(wire)
     if (!link || link.dry || store.waiting > WRITES_WAITING_BYTES_MAX) return
+    if (!this.#components.asks(link.member)) return
     const high = pipelineOf(wire)
     if (wire.requests.length >= high * PIPELINE_LOW_SHARE) return
     if (this.#fill(link, high)) return
@@ -169,7 +173,7 @@ export class Requests {
    */
   #shareOf(link: Link): Share | undefined {
     if (this.#isFellow(link) || link.idle >= PATIENCE_NUDGES) return undefined
-    const fellows = this.#fellows()
+    const fellows = this.#fellows().filter(({ member }) => this.#components.asksToo(member, link.member))
     if (fellows.length === 0) return undefined
     const before = fellows.filter(({ member }) => member < this.#components.self)
     return { rank: before.length, of: fellows.length + 1 }

@@ -68,6 +68,8 @@ export class WebTorrentSession implements Session {
       store,
       links: this.#links,
       front: init.front,
+      asks: init.asks,
+      asksToo: init.asksToo,
     })
     this.#torrent.on('verified', (index: number) => this.#onVerified(index))
     this.#torrent.on('warning', (warning: unknown) => this.#onWarning(warning))

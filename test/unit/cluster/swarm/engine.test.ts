@@ -41,6 +41,8 @@ async function engine(self: string) {
       one.join(torrent, bytesOf(buffer), {
         complete,
         front: () => undefined,
+        asks: () => true,
+        asksToo: () => true,
         events: { piece() {}, lied() {}, sent() {}, joined() {}, gone() {}, failed() {}, ...events },
       }),
   }
@@ -132,6 +134,8 @@ describe('the torrent engine', () => {
       {
         complete: false,
         front: () => undefined,
+        asks: () => true,
+        asksToo: () => true,
         events: { piece() {}, lied() {}, sent() {}, joined() {}, gone() {}, failed: failed.resolve },
       },
     )

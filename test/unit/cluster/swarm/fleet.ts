@@ -34,6 +34,8 @@ export interface ShipInit extends Partial<SwarmInit> {
   readonly blobs?: (blobs: BlobStore) => BlobStore
   /** How many times faster than real time its waits go by. */
   readonly haste?: number
+  /** Where it stands; all at one site where it is not said. */
+  readonly site?: string
 }
 
 /** Members that all know each other, connected, each with its own directory and ports of 127.0.0.1. */
@@ -41,6 +43,8 @@ export async function fleet(...inits: readonly ShipInit[]): Promise<Ship[]> {
   const casts = await cluster(inits.length)
   const ships: Ship[] = []
   for (const [index, cast] of casts.entries()) {
+    const { site } = inits[index] ?? {}
+    if (site !== undefined) for (const { roster } of casts) roster.put(cast.host.self, { site })
     ships.push(await launch(cast, `ship-${index + 1}`, inits[index] ?? {}))
   }
   acquaint(ships)

@@ -1,0 +1,89 @@
+import { createHash } from 'node:crypto'
+import type { Digest } from '../../src/oci/digest.ts'
+import type { NodeId } from '../network/network.ts'
+import { TAKEOVER_MS, TAKEOVER_RANK_MAX } from './limits.ts'
+
+/** A member that has the blob, or is getting it, as the fetching node knows it. */
+export interface PlanPeer {
+  readonly id: NodeId
+  readonly site: string
+  readonly have: 'whole' | 'part'
+  /** It fetches over a long link itself. */
+  readonly ingress: boolean
+}
+
+export interface PlanFacts {
+  readonly self: NodeId
+  readonly site: string
+  readonly digest: Digest
+  /** Trusted, entitled, and not asked in vain too often. */
+  readonly peers: readonly PlanPeer[]
+  /** This node fetches over a long link already. */
+  readonly ingress: boolean
+  /** Milliseconds since anything came in. */
+  readonly quietMs: number
+}
+
+/**
+ * `within`: a node of the own site has the blob. `ingress`: this node fetches it over the long link for its
+ * site. `behind`: it takes from the site's ingress what has arrived there.
+ */
+export type PlanRole = 'within' | 'ingress' | 'behind'
+
+export interface Plan {
+  readonly role: PlanRole
+  /** Whom to be connected to, best first. */
+  readonly sources: readonly NodeId[]
+}
+
+/**
+ * Whom one node takes one blob from. Nodes that know the same come to the same plan without a word: of those of a
+ * site that lack the blob, one fetches over the long link, and the next one only when it brings nothing.
+ */
+export function planFetch(facts: PlanFacts): Plan {
+  const { self, site, digest, peers, quietMs } = facts
+  const near = peers.filter((peer) => peer.site === site)
+  const far = peers.filter((peer) => peer.site !== site)
+  const within = near.some(({ have }) => have === 'whole')
+  // Who has it all here goes first of all, but one that gives nothing must not keep the site waiting.
+  const turn = Math.min(TAKEOVER_RANK_MAX, turnOf(self, near, digest) + Number(within))
+  // Whoever began goes on: two that step back for each other would bring nothing in turns.
+  if (!facts.ingress && quietMs < turn * TAKEOVER_MS) {
+    return { role: within ? 'within' : 'behind', sources: ordered(near, digest, self) }
+  }
+  // What another site is still bringing in crosses a link twice: only where nobody is left who has it all.
+  const whole = far.filter(({ have }) => have === 'whole')
+  const from = whole.length > 0 ? whole : far
+  return { role: 'ingress', sources: [...ordered(from, digest, self), ...ordered(near, digest, self)] }
+}
+
+/**
+ * Whether two who lack pieces both ask this holder, so that each does well to ask for others than the other.
+ * @param fellow who lacks pieces, too
+ */
+export function asksToo(fellow: PlanPeer, holder: Pick<PlanPeer, 'site'>): boolean {
+  return fellow.site === holder.site || fellow.ingress
+}
+
+/** How many fetch over the long link before this one: those that do so already, then by a hash that spreads blobs over nodes. */
+function turnOf(self: NodeId, near: readonly PlanPeer[], digest: Digest): number {
+  const own = weightOf(digest, self)
+  const fellows = near.filter(({ have }) => have === 'part')
+  return fellows.filter(({ id, ingress }) => ingress || weightOf(digest, id) < own).length
+}
+
+/** Those with all of it first; among equals each node has an order of its own, so that holders share the work. */
+function ordered(peers: readonly PlanPeer[], digest: Digest, self: NodeId): NodeId[] {
+  return peers
+    .map((peer) => ({ peer, weight: weightOf(digest, `${self}/${peer.id}`) }))
+    .sort(
+      (a, b) =>
+        Number(a.peer.have === 'part') - Number(b.peer.have === 'part') || (a.weight < b.weight ? -1 : 1),
+    )
+    .map(({ peer }) => peer.id)
+}
+
+/** Rendezvous hashing (Thaler and Ravishankar, 1998): one node less changes only the blobs it was first for. */
+function weightOf(digest: Digest, name: string): string {
+  return createHash('sha256').update(`${digest}/${name}`).digest('hex')
+}
