@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Digest } from '../../src/oci/digest.ts'
 import type { NodeId } from '../network/network.ts'
-import { TAKEOVER_MS, TAKEOVER_RANK_MAX } from './limits.ts'
+import { PEERS_PER_FETCH_MAX, TAKEOVER_MS, TAKEOVER_RANK_MAX, UPLOAD_SLOTS } from './limits.ts'
 
 /** A member that has the blob, or is getting it, as the fetching node knows it. */
 export interface PlanPeer {
@@ -32,7 +32,7 @@ export type PlanRole = 'within' | 'ingress' | 'behind'
 
 export interface Plan {
   readonly role: PlanRole
-  /** Whom to be connected to, best first. */
+  /** Whom to be connected to, best first: PEERS_PER_FETCH_MAX at most. */
   readonly sources: readonly NodeId[]
 }
 
@@ -49,12 +49,12 @@ export function planFetch(facts: PlanFacts): Plan {
   const turn = Math.min(TAKEOVER_RANK_MAX, turnOf(self, near, digest) + Number(within))
   // Whoever began goes on: two that step back for each other would bring nothing in turns.
   if (!facts.ingress && quietMs < turn * TAKEOVER_MS) {
-    return { role: within ? 'within' : 'behind', sources: ordered(near, digest, self) }
+    return { role: within ? 'within' : 'behind', sources: chosen(near, facts) }
   }
   // What another site is still bringing in crosses a link twice: only where nobody is left who has it all.
   const whole = far.filter(({ have }) => have === 'whole')
-  const from = whole.length > 0 ? whole : far
-  return { role: 'ingress', sources: [...ordered(from, digest, self), ...ordered(near, digest, self)] }
+  const beyond = chosen(whole.length > 0 ? whole : far, facts).slice(0, PEERS_PER_FETCH_MAX / 2)
+  return { role: 'ingress', sources: [...beyond, ...chosen(near, facts)].slice(0, PEERS_PER_FETCH_MAX) }
 }
 
 /**
@@ -72,15 +72,36 @@ function turnOf(self: NodeId, near: readonly PlanPeer[], digest: Digest): number
   return fellows.filter(({ id, ingress }) => ingress || weightOf(digest, id) < own).length
 }
 
-/** Those with all of it first; among equals each node has an order of its own, so that holders share the work. */
-function ordered(peers: readonly PlanPeer[], digest: Digest, self: NodeId): NodeId[] {
+/**
+ * Some who have it all, then fellows. Each node has an order of its own, so that holders share the work; two fellows
+ * stand in the same place of each other's order, so that they choose each other.
+ */
+function chosen(peers: readonly PlanPeer[], facts: PlanFacts): NodeId[] {
+  const { self, digest, quietMs } = facts
+  const holders = byWeight(peers, 'whole', (id) => weightOf(digest, `${self}/${id}`))
+  const fellows = byWeight(peers, 'part', (id) => weightOf(digest, [self, id].sort().join('/')))
+  const isCrowded = fellows.length >= holders.length * UPLOAD_SLOTS && quietMs < TAKEOVER_MS
+  const own = isCrowded ? holders.filter((id) => isGuest(id, fellows, facts)) : holders
+  const few = PEERS_PER_FETCH_MAX / 2
+  return [...own.slice(0, few), ...fellows, ...own.slice(few)].slice(0, PEERS_PER_FETCH_MAX)
+}
+
+/** A holder gives to so many at once: of a crowd some ask it, and the rest ask them. */
+function isGuest(holder: NodeId, fellows: readonly NodeId[], { self, digest }: PlanFacts): boolean {
+  const own = weightOf(digest, `${self}/${holder}`)
+  return fellows.filter((id) => weightOf(digest, `${id}/${holder}`) < own).length < UPLOAD_SLOTS
+}
+
+function byWeight(
+  peers: readonly PlanPeer[],
+  have: PlanPeer['have'],
+  weight: (id: NodeId) => string,
+): NodeId[] {
   return peers
-    .map((peer) => ({ peer, weight: weightOf(digest, `${self}/${peer.id}`) }))
-    .sort(
-      (a, b) =>
-        Number(a.peer.have === 'part') - Number(b.peer.have === 'part') || (a.weight < b.weight ? -1 : 1),
-    )
-    .map(({ peer }) => peer.id)
+    .filter((peer) => peer.have === have)
+    .map(({ id }) => ({ id, weight: weight(id) }))
+    .sort((a, b) => (a.weight < b.weight ? -1 : 1))
+    .map(({ id }) => id)
 }
 
 /** Rendezvous hashing (Thaler and Ravishankar, 1998): one node less changes only the blobs it was first for. */

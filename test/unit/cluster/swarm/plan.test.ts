@@ -1,7 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { NodeId } from '../../../../cluster/network/network.ts'
-import { TAKEOVER_MS, TAKEOVER_RANK_MAX } from '../../../../cluster/swarm/limits.ts'
+import {
+  PEERS_PER_FETCH_MAX,
+  TAKEOVER_MS,
+  TAKEOVER_RANK_MAX,
+  UPLOAD_SLOTS,
+} from '../../../../cluster/swarm/limits.ts'
 import { asksToo, type PlanPeer, planFetch } from '../../../../cluster/swarm/plan.ts'
 import { parseDigest } from '../../../../src/oci/digest.ts'
 
@@ -99,6 +104,23 @@ describe('the plan of a fetch', () => {
     const elsewhere = peer('elsewhere', 'third', { ingress: true })
     expect(plan(node, [origin, elsewhere]).sources).toEqual(['origin'])
     expect(plan(node, [elsewhere]).sources).toEqual(['elsewhere'])
+  })
+
+  it('sends a few of a crowd to its only holder, and the rest to each other', () => {
+    const crowd = Array.from({ length: 300 }, (_, index) => peer(`node-${index}`, 'hub'))
+    const plans = crowd.map((node) => plan(node, [origin, ...others(node, crowd)]))
+    const guests = plans.filter(({ sources }) => sources.includes('origin'))
+    expect(guests).toHaveLength(UPLOAD_SLOTS)
+    for (const { sources } of plans) expect(sources).toHaveLength(PEERS_PER_FETCH_MAX)
+    const asked = new Set(plans.flatMap(({ sources }) => sources))
+    expect(asked.size).toBeGreaterThan(290)
+  })
+
+  it('lets all of a crowd to the holder when their fellows give nothing', () => {
+    const crowd = Array.from({ length: 100 }, (_, index) => peer(`node-${index}`, 'hub'))
+    for (const node of crowd.slice(0, 10)) {
+      expect(plan(node, [origin, ...others(node, crowd)], TAKEOVER_MS).sources[0]).toBe('origin')
+    }
   })
 
   it('names everybody of a cluster that stands at one site', () => {
