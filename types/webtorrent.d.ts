@@ -61,6 +61,9 @@ declare module 'webtorrent' {
     readonly peerExtendedHandshake: { reqq?: unknown }
     extendedHandshake: Record<string, unknown>
     downloadSpeed(): number
+    have(piece: number): void
+    haveNone(): void
+    haveAll(): void
     destroy(): void
     _onMessageLength(buffer: Uint8Array): void
     _onMessage(buffer: Uint8Array): void

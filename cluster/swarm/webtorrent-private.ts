@@ -82,6 +82,21 @@ export function failedPieceOf(warning: unknown): number | undefined {
   return match ? Number(match[1]) : undefined
 }
 
+/**
+ * Says at first that nothing is here, where webtorrent would say that all is (lib/torrent.js, `_onWireWithMetadata`); the
+ * caller tells of pieces by `wire.have`. It gives whatever it is asked for all the same.
+ */
+export function holdBackAll(wire: Wire): void {
+  wire.haveAll = () => wire.haveNone()
+}
+
+/** The numbers of the pieces the other end says it has. */
+export function piecesOf(wire: Wire, pieceCount: number): number[] {
+  const pieces: number[] = []
+  for (let piece = 0; piece < pieceCount; piece++) if (wire.peerPieces.get(piece)) pieces.push(piece)
+  return pieces
+}
+
 const HAVE = 4
 const BITFIELD = 5
 const REQUEST = 6

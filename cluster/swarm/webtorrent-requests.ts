@@ -8,7 +8,8 @@ import { choosePiece, type Share } from './picker.ts'
 import type { PieceStore } from './piece-store.ts'
 import { hasFreeBlock, nudge, requestBlock, takeOverChoice } from './webtorrent-private.ts'
 
-const BLOCK_BYTES = 16 * 1024
+/** What is asked for at a time (BEP 3). */
+export const BLOCK_BYTES = 16 * 1024
 /** A pipeline is filled again at this share of its length: requests go out in batches, not one by one. */
 const PIPELINE_LOW_SHARE = 3 / 4
 /** After so many nudges (half a second each) in vain a rule that saves the seeder gives way. */
@@ -25,6 +26,8 @@ export interface Link {
   has: number
   /** Nudges in a row that found nothing asked of it. */
   idle: number
+  /** Pieces it was told of while not all are told; undefined where nothing is held back. */
+  shown?: Set<number> | undefined
   /** There was nothing to ask of it. webtorrent looks after every block, and a look goes through all pieces. */
   dry: boolean
 }

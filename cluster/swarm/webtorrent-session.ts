@@ -9,9 +9,10 @@ import type { PieceBytes, Session, SessionInit } from './engine.ts'
 import { REQUESTS_OPEN_MAX, UPLOAD_SLOTS } from './limits.ts'
 import { PieceStore } from './piece-store.ts'
 import type { ReadAhead } from './read-ahead.ts'
+import { Revealing, type Shown } from './revealing.ts'
 import { metainfoOf, type Torrent } from './torrent.ts'
-import { failedPieceOf, guardWire, wireOf } from './webtorrent-private.ts'
-import { type Link, Requests } from './webtorrent-requests.ts'
+import { failedPieceOf, guardWire, holdBackAll, piecesOf, wireOf } from './webtorrent-private.ts'
+import { BLOCK_BYTES, type Link, Requests } from './webtorrent-requests.ts'
 
 interface Parts {
   readonly self: NodeId
@@ -34,6 +35,7 @@ export class WebTorrentSession implements Session {
   readonly #links = new Map<Wire, Link>()
   /** Who sent blocks of pieces not yet verified. */
   readonly #sources = new Map<number, Set<NodeId>>()
+  readonly #revealing: Revealing<Link>
   #missing: number
   #count = 0
   #stopped: Promise<void> | undefined
@@ -71,6 +73,8 @@ export class WebTorrentSession implements Session {
       asks: init.asks,
       asksToo: init.asksToo,
     })
+    const windowPieces = Math.ceil((REQUESTS_OPEN_MAX * BLOCK_BYTES) / torrent.pieceLength)
+    this.#revealing = new Revealing(torrent.pieceCount, windowPieces, parts.random)
     this.#torrent.on('verified', (index: number) => this.#onVerified(index))
     this.#torrent.on('warning', (warning: unknown) => this.#onWarning(warning))
     this.#torrent.on('error', (error: unknown) => this.#onError(error))
@@ -142,13 +146,13 @@ export class WebTorrentSession implements Session {
       link.dry = false
       this.#partFinished(link)
     }
-    wire.on('have', () => learn(link.has + 1))
-    wire.on('have-all', () => learn(pieceCount))
-    wire.on('bitfield', () => {
-      let has = 0
-      for (let piece = 0; piece < pieceCount; piece++) if (wire.peerPieces.get(piece)) has++
-      learn(has)
+    wire.on('have', (piece: number) => {
+      learn(link.has + 1)
+      this.#reveal(this.#revealing.got(link, piece))
     })
+    wire.on('have-all', () => learn(pieceCount))
+    wire.on('bitfield', () => learn(piecesOf(wire, pieceCount).length))
+    if (this.#missing === 0) this.#holdBack(link)
     // It gives again, or what was asked of it is open again.
     for (const event of ['unchoke', 'choke', 'reject', 'timeout']) {
       wire.on(event, () => this.#requests.look())
@@ -166,8 +170,38 @@ export class WebTorrentSession implements Session {
     this.#init.events.joined(member)
   }
 
+  /** It is told of one piece after the other, if it lacks any, so that others get them from it. */
+  #holdBack(link: Link): void {
+    const { pieceCount } = this.torrent
+    const { wire } = link
+    holdBackAll(wire)
+    const begin = () => {
+      if (link.has >= pieceCount) return
+      link.shown = new Set()
+      this.#reveal(this.#revealing.joined(link, piecesOf(wire, pieceCount)))
+    }
+    wire.once('have-none', begin)
+    wire.once('bitfield', begin)
+  }
+
+  #reveal(shown: readonly Shown<Link>[]): void {
+    for (const { to, piece } of shown) this.#tell(to, piece)
+    if (!this.#revealing.over) return
+    for (const link of this.#links.values()) {
+      for (let piece = 0; link.shown && piece < this.torrent.pieceCount; piece++) this.#tell(link, piece)
+      link.shown = undefined
+    }
+  }
+
+  #tell({ wire, shown }: Link, piece: number): void {
+    if (wire.destroyed || !shown || shown.has(piece)) return
+    shown.add(piece)
+    wire.have(piece)
+  }
+
   #onGone(link: Link): void {
     this.#links.delete(link.wire)
+    this.#reveal(this.#revealing.left(link, piecesOf(link.wire, this.torrent.pieceCount)))
     this.#requests.unlinked(link)
     this.#init.events.gone(link.member)
   }

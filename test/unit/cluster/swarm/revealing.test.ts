@@ -1,0 +1,107 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { Revealing, type Shown } from '../../../../cluster/swarm/revealing.ts'
+import { SeededRandom } from '../../../simulation/world/random.ts'
+
+const PIECES = 100
+const WINDOW = 32
+
+const revealing = (seed = 1) => new Revealing<string>(PIECES, WINDOW, new SeededRandom(seed))
+const piecesFor = (who: string, shown: readonly Shown<string>[]) =>
+  shown.filter(({ to }) => to === who).map(({ piece }) => piece)
+
+describe('a holder that several take a blob from', () => {
+  it('shows one that is alone a whole window from the front on, so that a long line is full', () => {
+    expect(piecesFor('a', revealing().joined('a', []))).toEqual(Array.from({ length: WINDOW }, (_, n) => n))
+  })
+
+  it('shows each piece to one of several only, until all are out', () => {
+    const holder = revealing()
+    const got = new Map<number, string>()
+    const underWay: Shown<string>[] = []
+    for (const peer of ['a', 'b', 'c']) underWay.push(...holder.joined(peer, []))
+    while (underWay.length > 0) {
+      const { to, piece } = underWay.shift() as Shown<string>
+      expect(got.get(piece)).toBeUndefined()
+      got.set(piece, to)
+      underWay.push(...holder.got(to, piece))
+    }
+    expect(got.size).toBe(PIECES)
+    expect(holder.over).toBe(true)
+  })
+
+  it('shows what one has had to another once that one is gone, and what was under way to it', () => {
+    const holder = revealing()
+    const toA = piecesFor('a', holder.joined('a', []))
+    holder.got('a', toA[0] as number)
+    const before = piecesFor('b', holder.joined('b', []))
+    expect(before).not.toContain(toA[0])
+    const after = piecesFor('b', holder.left('a', [toA[0] as number]))
+    expect(after[0]).toBe(toA[0])
+  })
+
+  it('holds nothing back from one that lacks only what others have', () => {
+    const holder = revealing()
+    holder.joined(
+      'a',
+      Array.from({ length: PIECES }, (_, n) => n),
+    )
+    holder.joined('b', [])
+    expect(holder.over).toBe(true)
+  })
+
+  it('keeps showing to those that go on when others stand still', () => {
+    const holder = revealing()
+    for (let n = 0; n < 20; n++) holder.joined(`still-${n}`, [])
+    let shown = holder.joined('quick', [])
+    expect(piecesFor('quick', shown)).toHaveLength(1)
+    for (let n = 0; n < 10; n++) shown = holder.got('quick', shown[0]?.piece as number)
+    expect(piecesFor('quick', shown)).toHaveLength(1)
+  })
+
+  it('lets everybody have everything in the end, whoever comes and goes, whatever order things arrive in', () => {
+    fc.assert(
+      fc.property(fc.nat(), fc.array(fc.nat(5), { maxLength: 300 }), (seed, doings) => {
+        const holder = revealing(seed)
+        const has = new Map<string, Set<number>>()
+        const told = new Map<string, Set<number>>()
+        const tell = (shown: readonly Shown<string>[]) => {
+          for (const { to, piece } of shown) told.get(to)?.add(piece)
+        }
+        for (const [at, doing] of doings.entries()) {
+          const names = [...has.keys()]
+          const name = names[at % Math.max(1, names.length)]
+          if (doing === 0 || name === undefined) {
+            has.set(`peer-${at}`, new Set())
+            told.set(`peer-${at}`, new Set())
+            tell(holder.joined(`peer-${at}`, []))
+          } else if (doing === 1) {
+            const had = has.get(name) ?? []
+            has.delete(name)
+            told.delete(name)
+            tell(holder.left(name, had))
+          } else {
+            const piece = [...(told.get(name) ?? [])].find((one) => !has.get(name)?.has(one))
+            if (piece === undefined) continue
+            has.get(name)?.add(piece)
+            tell(holder.got(name, piece))
+          }
+        }
+        // From here on all get what they were told of, and then whatever others have.
+        let moved = true
+        while (moved) {
+          moved = false
+          for (const [name, had] of has) {
+            for (const piece of told.get(name) ?? []) {
+              if (had.has(piece)) continue
+              had.add(piece)
+              tell(holder.got(name, piece))
+              moved = true
+            }
+          }
+        }
+        expect(has.size === 0 || holder.over).toBe(true)
+      }),
+    )
+  })
+})
