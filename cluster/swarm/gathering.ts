@@ -217,7 +217,8 @@ export class Gathering {
   #dialDue(session: Session, plan: Plan, now: number, signal: AbortSignal): void {
     const connected = new Set(session.members())
     for (const member of plan.sources) {
-      if (connected.size + this.#dialling.size >= PEERS_PER_FETCH_MAX) return
+      // Those that fellows have opened are over and above: they must not crowd out the holders.
+      if (connected.size + this.#dialling.size >= 2 * PEERS_PER_FETCH_MAX) return
       if (connected.has(member) || this.#dialling.has(member)) continue
       const dials = this.#dials.get(member) ?? { times: 0, notBefore: 0 }
       if (now < dials.notBefore) continue

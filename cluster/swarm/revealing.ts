@@ -2,6 +2,8 @@ import type { Random } from '../../src/runtime/random.ts'
 
 /** Pieces under way to one of several at a time: the next one is asked for while one is on the line. */
 const AHEAD_PIECES = 2
+/** Pieces under way at first to one that is alone, one more with each it gets: others may come the next moment. */
+const ALONE_PIECES_MIN = 4
 /** Pieces under way to all together; more only delay the moment the first of them can be passed on. */
 const UNDER_WAY_PIECES = 16
 /** A piece shown next is drawn from so many, so that two holders of a blob do not go through it in step. */
@@ -30,13 +32,14 @@ export class Revealing<P> {
   /** Whose turn it is. */
   readonly #line: P[] = []
   #underWay = 0
+  #aloneNow = ALONE_PIECES_MIN
   /** Every piece before this one is out. */
   #next = 0
 
   /** @param aloneAhead pieces under way to one that is the only one: a long line has to be filled */
   constructor(pieceCount: number, aloneAhead: number, random: Random) {
     this.#pieceCount = pieceCount
-    this.#aloneAhead = Math.max(AHEAD_PIECES, aloneAhead)
+    this.#aloneAhead = Math.max(ALONE_PIECES_MIN, aloneAhead)
     this.#random = random
     this.#copies = new Uint16Array(pieceCount)
   }
@@ -49,6 +52,8 @@ export class Revealing<P> {
 
   /** @param pieces what it has already */
   joined(peer: P, pieces: Iterable<number>): readonly Shown<P>[] {
+    this.#aloneNow = ALONE_PIECES_MIN
+    for (const underWay of this.#peers.values()) this.#shareOut(underWay)
     this.#peers.set(peer, new Set())
     for (const piece of pieces) this.#count(piece, 1)
     this.#line.push(peer)
@@ -64,6 +69,7 @@ export class Revealing<P> {
       return []
     }
     this.#underWay--
+    if (this.#peers.size === 1) this.#aloneNow = Math.min(this.#aloneAhead, this.#aloneNow + 1)
     if (!this.#line.includes(peer)) this.#line.push(peer)
     return this.#show()
   }
@@ -79,6 +85,15 @@ export class Revealing<P> {
     return this.#show()
   }
 
+  /** What was shown to one that was alone, and is most likely not asked for yet, is open to others again. */
+  #shareOut(underWay: Set<number>): void {
+    for (const piece of [...underWay].sort((a, b) => a - b).slice(ALONE_PIECES_MIN)) {
+      underWay.delete(piece)
+      this.#underWay--
+      this.#count(piece, -1)
+    }
+  }
+
   #count(piece: number, by: 1 | -1): void {
     this.#copies[piece] = (this.#copies[piece] ?? 0) + by
     if (this.#copies[piece] === 0) this.#next = Math.min(this.#next, piece)
@@ -86,8 +101,8 @@ export class Revealing<P> {
 
   #show(): Shown<P>[] {
     const shown: Shown<P>[] = []
-    const ahead = this.#peers.size === 1 ? this.#aloneAhead : AHEAD_PIECES
-    const underWayMax = this.#peers.size === 1 ? this.#aloneAhead : UNDER_WAY_PIECES
+    const ahead = this.#peers.size === 1 ? this.#aloneNow : AHEAD_PIECES
+    const underWayMax = Math.max(ahead, UNDER_WAY_PIECES)
     for (let waiting = this.#line.length; waiting > 0 && !this.over; waiting--) {
       const to = this.#line.shift() as P
       const underWay = this.#peers.get(to)
