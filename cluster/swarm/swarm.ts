@@ -72,7 +72,7 @@ export class Swarm implements BlobSource, Startable {
     this.#components = components
     this.#transfers = new Transfers(logger)
     this.#distrust = new Distrust(clock)
-    this.#engine = new WebTorrentEngine({ self: network.self, logger, random }, init)
+    this.#engine = new WebTorrentEngine({ self: network.self, logger, random, clock, timers }, init)
     this.#shelf = new TorrentShelf({ blobs, logger }, init.directory)
     this.#sessions = new Sessions({
       engine: this.#engine,

@@ -6,7 +6,9 @@
  */
 import { EventEmitter } from 'node:events'
 import net from 'node:net'
+import type { Duplex } from 'node:stream'
 import WebTorrent, { type ClientOptions, type Torrent, type Wire } from 'webtorrent'
+import Peer from 'webtorrent/lib/peer.js'
 import { WIRE_MESSAGE_BYTES_MAX } from './limits.ts'
 
 /** Stands where webtorrent would open its plain, unauthenticated listener: never listens, never accepts. */
@@ -44,9 +46,47 @@ export function createClient(options: ClientOptions): WebTorrent {
   }
 }
 
-/** The wire of a peer just added; `addPeer` makes it before it returns when the peer is connected. */
-export function wireOf(torrent: Torrent, peer: string): Wire | undefined {
-  return torrent._peers.get(peer)?.wire ?? undefined
+/**
+ * A wire over a socket that is already connected, as `addPeer` makes one, but with `pipe` moving the bytes: the
+ * stock chain runs every chunk through six streams (lib/peer.js:184) and joins it with what is left of the one
+ * before (bittorrent-protocol/index.js:854).
+ */
+export function connectWire(torrent: Torrent, id: string, socket: Duplex, pipe: (wire: Wire) => void): Wire {
+  const peer = new Peer(id, 'webrtc', 0)
+  peer.conn = socket
+  peer.swarm = torrent
+  peer.setThrottlePipes = () => pipe(peer.wire as Wire)
+  peer.onConnect()
+  torrent._registerPeer(peer)
+  return peer.wire as Wire
+}
+
+/** webtorrent looks for requests to make after every block, on every wire: once a turn is enough. */
+export function calmUpdates(torrent: Torrent): void {
+  let isDue = false
+  torrent._debug = () => {}
+  torrent._update = () => {
+    if (isDue) return
+    isDue = true
+    process.nextTick(() => {
+      isDue = false
+      torrent._updateWireWrapper()
+    })
+  }
+}
+
+/** What webtorrent does when a piece has been verified and written (lib/torrent.js:1985). */
+export function markHave(torrent: Torrent, piece: number): void {
+  torrent.pieces[piece] = null
+  torrent._markVerified(piece)
+  for (const wire of torrent.wires) wire.have(piece)
+  torrent._checkDone()
+  torrent._update()
+}
+
+/** Ends the torrent with an error, as webtorrent does when its store fails. */
+export function failTorrent(torrent: Torrent, error: unknown): void {
+  if (!torrent.destroyed) torrent._destroy(error)
 }
 
 /**
@@ -74,12 +114,6 @@ export function hasFreeBlock(torrent: Torrent, piece: number): boolean {
 /** Makes every wire look for requests. */
 export function nudge(torrent: Torrent): void {
   if (torrent.ready && !torrent.destroyed) torrent._update()
-}
-
-/** The piece a warning says did not agree with its hash; webtorrent never bans who sent it. */
-export function failedPieceOf(warning: unknown): number | undefined {
-  const match = /^Piece (\d+) failed verification$/.exec(warning instanceof Error ? warning.message : '')
-  return match ? Number(match[1]) : undefined
 }
 
 const HAVE = 4

@@ -5,10 +5,10 @@ import type { NodeId } from '../network/network.ts'
 import type { SessionInit } from './engine.ts'
 import { WRITES_WAITING_BYTES_MAX } from './limits.ts'
 import { choosePiece, type Share } from './picker.ts'
-import type { PieceStore } from './piece-store.ts'
+import { BLOCK_BYTES } from './piece-buffer.ts'
+import type { Pieces } from './webtorrent-pieces.ts'
 import { hasFreeBlock, nudge, requestBlock, takeOverChoice } from './webtorrent-private.ts'
 
-const BLOCK_BYTES = 16 * 1024
 /** A pipeline is filled again at this share of its length: requests go out in batches, not one by one. */
 const PIPELINE_LOW_SHARE = 3 / 4
 /** After so many nudges (half a second each) in vain a rule that saves the seeder gives way. */
@@ -34,7 +34,7 @@ export interface RequestsComponents {
   readonly random: Random
   readonly torrent: Torrent
   readonly pieceCount: number
-  readonly store: PieceStore
+  readonly pieces: Pieces
   /** The session's own: it alone changes them. */
   readonly links: ReadonlyMap<Wire, Link>
   /** The first piece a reader lacks. */
@@ -100,9 +100,9 @@ export class Requests {
   }
 
   #choose(wire: Wire): void {
-    const { links, store } = this.#components
+    const { links, pieces } = this.#components
     const link = links.get(wire)
-    if (!link || link.dry || store.waiting > WRITES_WAITING_BYTES_MAX) return
+    if (!link || link.dry || pieces.waiting > WRITES_WAITING_BYTES_MAX) return
     if (!this.#components.asks(link.member)) return
     const high = pipelineOf(wire)
     if (wire.requests.length >= high * PIPELINE_LOW_SHARE) return
@@ -113,7 +113,7 @@ export class Requests {
 
   /** @returns whether the pipeline is full */
   #fill(link: Link, high: number): boolean {
-    const { torrent, random } = this.#components
+    const { torrent, random, pieces } = this.#components
     const { wire } = link
     while (torrent.bitfield.get(this.#firstMissing)) this.#firstMissing++
     const refused = new Set<number>()
@@ -131,6 +131,7 @@ export class Requests {
     while (wire.requests.length < high) {
       const piece = choosePiece(choice, random)
       if (piece < 0) return false
+      pieces.begin(piece)
       const before = wire.requests.length
       while (wire.requests.length < high && requestBlock(torrent, wire, piece, false));
       if (wire.requests.length === before) {

@@ -4,14 +4,19 @@ import type { Torrent as ActiveTorrent, Wire } from 'webtorrent'
 import { Fault } from '../../src/errors.ts'
 import type { Logger } from '../../src/runtime/logger.ts'
 import type { Random } from '../../src/runtime/random.ts'
+import type { Timers } from '../../src/runtime/timers.ts'
 import type { NodeId } from '../network/network.ts'
 import type { PieceBytes, Session, SessionInit } from './engine.ts'
 import { REQUESTS_OPEN_MAX, UPLOAD_SLOTS } from './limits.ts'
+import type { Pace } from './pace.ts'
+import type { PiecePool } from './piece-pool.ts'
 import { PieceStore } from './piece-store.ts'
 import type { ReadAhead } from './read-ahead.ts'
 import { metainfoOf, type Torrent } from './torrent.ts'
-import { failedPieceOf, guardWire, wireOf } from './webtorrent-private.ts'
+import { Pieces } from './webtorrent-pieces.ts'
+import { calmUpdates, connectWire, guardWire } from './webtorrent-private.ts'
 import { type Link, Requests } from './webtorrent-requests.ts'
+import { WirePipe } from './wire-pipe.ts'
 
 interface Parts {
   readonly self: NodeId
@@ -19,6 +24,9 @@ interface Parts {
   readonly readAhead: ReadAhead
   readonly logger: Logger
   readonly random: Random
+  readonly timers: Timers
+  readonly pool: PiecePool
+  readonly pace: Pace | undefined
 }
 
 /** One torrent this node takes part in. */
@@ -30,6 +38,7 @@ export class WebTorrentSession implements Session {
   readonly #ended: () => void
   readonly #requests: Requests
   readonly #torrent: ActiveTorrent
+  readonly #pieces: Pieces
   readonly #ready: Promise<void>
   readonly #links = new Map<Wire, Link>()
   /** Who sent blocks of pieces not yet verified. */
@@ -60,19 +69,26 @@ export class WebTorrentSession implements Session {
       private: true,
       strategy: 'rarest',
     })
+    calmUpdates(this.#torrent)
+    this.#pieces = new Pieces({
+      torrent,
+      active: this.#torrent,
+      bytes,
+      pool: parts.pool,
+      failed: (piece) => this.#onFailed(piece),
+    })
     this.#requests = new Requests({
       self: parts.self,
       random: parts.random,
       torrent: this.#torrent,
       pieceCount: torrent.pieceCount,
-      store,
+      pieces: this.#pieces,
       links: this.#links,
       front: init.front,
       asks: init.asks,
       asksToo: init.asksToo,
     })
     this.#torrent.on('verified', (index: number) => this.#onVerified(index))
-    this.#torrent.on('warning', (warning: unknown) => this.#onWarning(warning))
     this.#torrent.on('error', (error: unknown) => this.#onError(error))
     this.#ready = new Promise((resolve) => {
       this.#torrent.once('ready', resolve)
@@ -96,9 +112,18 @@ export class WebTorrentSession implements Session {
       return
     }
     const id = `${member}/${++this.#count}`
-    this.#torrent.addPeer(Object.assign(socket, { id, connected: true as const }))
-    const wire = wireOf(this.#torrent, id)
-    if (!wire) throw new Fault('SWARM_STOPPED', 'the torrent took no connection', { member })
+    const wire = connectWire(this.#torrent, id, socket, (wire) => {
+      const { timers, pace } = this.#parts
+      guardWire(wire, this.torrent.pieceCount, (reason) => this.#blame(member, reason))
+      new WirePipe({
+        socket,
+        wire,
+        timers,
+        pace,
+        inlet: (piece, offset, length) => this.#pieces.inlet(piece, offset, length),
+        blame: (reason) => this.#blame(member, reason),
+      })
+    })
     this.#onLink({ id, member, dialler, socket, wire, has: 0, idle: 0, dry: false })
     other?.socket.destroy()
   }
@@ -133,9 +158,6 @@ export class WebTorrentSession implements Session {
     const { pieceCount } = this.torrent
     this.#links.set(wire, link)
     this.#requests.linked()
-    guardWire(wire, pieceCount, (reason) => {
-      this.#parts.logger.warn({ member, reason }, 'swarm: a connection broke the rules of the wire')
-    })
     wire.extendedHandshake['reqq'] = REQUESTS_OPEN_MAX
     const learn = (has: number) => {
       link.has = has
@@ -158,12 +180,12 @@ export class WebTorrentSession implements Session {
     })
     wire.on('upload', (bytes: number) => this.#init.events.sent(bytes))
     wire.on('piece', (index: number) => this.#noteSource(index, member))
-    wire.on('request', () => {
-      // A peer that ignores the bound it was told would fill the memory of this node.
-      if (wire.peerRequests.length > REQUESTS_OPEN_MAX * 2) wire.destroy()
-    })
     link.socket.once('close', () => this.#onGone(link))
     this.#init.events.joined(member)
+  }
+
+  #blame(member: NodeId, reason: string): void {
+    this.#parts.logger.warn({ member, reason }, 'swarm: a connection broke the rules of the wire')
   }
 
   #onGone(link: Link): void {
@@ -190,9 +212,7 @@ export class WebTorrentSession implements Session {
     for (const link of this.#links.values()) this.#partFinished(link)
   }
 
-  #onWarning(warning: unknown): void {
-    const index = failedPieceOf(warning)
-    if (index === undefined) return
+  #onFailed(index: number): void {
     const sources = [...(this.#sources.get(index) ?? [])]
     this.#sources.delete(index)
     this.#requests.failed(index)
