@@ -67,7 +67,7 @@ declare module 'webtorrent' {
     readonly peerPieces: { get(piece: number): boolean }
     readonly peerExtendedHandshake: { reqq?: unknown }
     extendedHandshake: Record<string, unknown>
-    downloadSpeed(): number
+    downloadSpeed: () => number
     have(piece: number): void
     destroy(): void
     end(): unknown
@@ -75,8 +75,8 @@ declare module 'webtorrent' {
     readonly _parserSize: number
     _parser(buffer: Uint8Array): void
     _parse(size: number, parser: (buffer: Uint8Array) => void): void
-    _onMessageLength(buffer: Uint8Array): void
-    _onMessage(buffer: Uint8Array): void
+    _onMessageLength: (buffer: Uint8Array) => void
+    _onMessage: (buffer: Uint8Array) => void
     _onPiece(piece: number, offset: number, bytes: Uint8Array): void
     _onRequest(piece: number, offset: number, length: number): void
     _push(bytes: Uint8Array): void

@@ -91,6 +91,10 @@ export const SEND_AHEAD_BYTES_MAX = 1 * MiB
 export const WIRE_MESSAGE_BYTES_MAX = 128 * KiB + 64
 /** Blocks read ahead for peers, of all torrents together: 128 peers that each are somewhere else. */
 export const READ_AHEAD_BYTES_MAX = 32 * MiB
+/** The engine's thread tells what was sent this often, not for every block. */
+export const SENT_REPORT_INTERVAL_MS = 200
+/** A thread that ended by an error is started anew after this. */
+export const ENGINE_RESTART_MS = 1_000
 /** Connections that may upload at once per torrent: members need no tit for tat. */
 export const UPLOAD_SLOTS = 32
 /** Verified pieces waiting for the disk; past it no more are asked for. */

@@ -1,5 +1,10 @@
 import { PIECE_BUFFERS_IDLE_BYTES_MAX } from './limits.ts'
 
+/** What the storage of the main thread fills and writes while the engine's thread holds it, without a copy. */
+export function sharedBuffer(length: number): Buffer {
+  return Buffer.from(new SharedArrayBuffer(length))
+}
+
 /** Buffers of pieces, used again: fresh memory costs a page fault every 4 KiB. One for all torrents. */
 export class PiecePool {
   readonly #idle = new Map<number, Uint8Array[]>()
@@ -7,7 +12,7 @@ export class PiecePool {
 
   take(length: number): Uint8Array {
     const buffer = this.#idle.get(length)?.pop()
-    if (!buffer) return Buffer.allocUnsafeSlow(length)
+    if (!buffer) return sharedBuffer(length)
     this.#bytes -= length
     return buffer
   }

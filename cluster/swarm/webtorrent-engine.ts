@@ -3,9 +3,10 @@ import { Fault } from '../../src/errors.ts'
 import type { Clock } from '../../src/runtime/clock.ts'
 import type { Logger } from '../../src/runtime/logger.ts'
 import type { Random } from '../../src/runtime/random.ts'
+import type { Startable } from '../../src/runtime/startable.ts'
 import type { Timers } from '../../src/runtime/timers.ts'
 import type { NodeId } from '../network/network.ts'
-import type { Engine, PieceBytes, Session, SessionInit } from './engine.ts'
+import type { PieceBytes, Session, SessionInit } from './engine.ts'
 import { Bucket, type Pace } from './pace.ts'
 import { PiecePool } from './piece-pool.ts'
 import { ReadAhead } from './read-ahead.ts'
@@ -26,8 +27,8 @@ export interface WebTorrentEngineInit {
   readonly uploadBytesPerSecond?: number | undefined
 }
 
-/** BitTorrent by webtorrent, in this thread, with nothing on that finds peers or opens ports by itself. */
-export class WebTorrentEngine implements Engine {
+/** BitTorrent by webtorrent, on sockets it is handed, with nothing on that finds peers or opens ports by itself. */
+export class WebTorrentEngine implements Startable {
   readonly #components: WebTorrentEngineComponents
   readonly #pace: Pace | undefined
   readonly #readAhead = new ReadAhead()

@@ -51,7 +51,12 @@ export function createClient(options: ClientOptions): WebTorrent {
  * stock chain runs every chunk through six streams (lib/peer.js:184) and joins it with what is left of the one
  * before (bittorrent-protocol/index.js:854).
  */
-export function connectWire(torrent: Torrent, id: string, socket: Duplex, pipe: (wire: Wire) => void): Wire {
+export function connectWire(
+  torrent: Torrent,
+  id: string,
+  socket: Duplex,
+  pipe: (wire: Wire) => unknown,
+): Wire {
   const peer = new Peer(id, 'webrtc', 0)
   peer.conn = socket
   peer.swarm = torrent
@@ -101,7 +106,16 @@ export function takeOverChoice(torrent: Torrent, choose: (wire: Wire) => void): 
 
 /** Asks for one free block of the piece; with `hotswap` for one that a much slower wire holds up. */
 export function requestBlock(torrent: Torrent, wire: Wire, piece: number, hotswap: boolean): boolean {
-  return torrent._request(wire, piece, hotswap)
+  if (hotswap) return torrent._request(wire, piece, true)
+  // It counts requests against a second's worth at the measured speed, which is nothing at first
+  // (lib/torrent.js:1935); how many may be open is for the caller to say.
+  const { downloadSpeed } = wire
+  wire.downloadSpeed = () => Number.MAX_SAFE_INTEGER
+  try {
+    return torrent._request(wire, piece, false)
+  } finally {
+    wire.downloadSpeed = downloadSpeed
+  }
 }
 
 /** Whether a block of the missing piece has not been asked for. */

@@ -85,8 +85,7 @@ export class WebTorrentSession implements Session {
       pieces: this.#pieces,
       links: this.#links,
       front: init.front,
-      asks: init.asks,
-      asksToo: init.asksToo,
+      whom: init.whom,
     })
     this.#torrent.on('verified', (index: number) => this.#onVerified(index))
     this.#torrent.on('error', (error: unknown) => this.#onError(error))
@@ -112,20 +111,19 @@ export class WebTorrentSession implements Session {
       return
     }
     const id = `${member}/${++this.#count}`
-    const wire = connectWire(this.#torrent, id, socket, (wire) => {
-      const { timers, pace } = this.#parts
-      guardWire(wire, this.torrent.pieceCount, (reason) => this.#blame(member, reason))
-      new WirePipe({
-        socket,
-        wire,
-        timers,
-        pace,
-        inlet: (piece, offset, length) => this.#pieces.inlet(piece, offset, length),
-        blame: (reason) => this.#blame(member, reason),
-      })
-    })
+    const wire = connectWire(this.#torrent, id, socket, (wire) => this.#pipe(wire, socket, member))
     this.#onLink({ id, member, dialler, socket, wire, has: 0, idle: 0, dry: false })
     other?.socket.destroy()
+  }
+
+  #pipe(wire: Wire, socket: Duplex, member: NodeId): WirePipe {
+    const { timers, pace } = this.#parts
+    const blame = (reason: string) => {
+      this.#parts.logger.warn({ member, reason }, 'swarm: a connection broke the rules of the wire')
+    }
+    guardWire(wire, this.torrent.pieceCount, blame)
+    const inlet = (piece: number, offset: number, length: number) => this.#pieces.inlet(piece, offset, length)
+    return new WirePipe({ socket, wire, timers, pace, inlet, blame })
   }
 
   drop(member: NodeId): void {
@@ -182,10 +180,6 @@ export class WebTorrentSession implements Session {
     wire.on('piece', (index: number) => this.#noteSource(index, member))
     link.socket.once('close', () => this.#onGone(link))
     this.#init.events.joined(member)
-  }
-
-  #blame(member: NodeId, reason: string): void {
-    this.#parts.logger.warn({ member, reason }, 'swarm: a connection broke the rules of the wire')
   }
 
   #onGone(link: Link): void {

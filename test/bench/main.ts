@@ -21,7 +21,7 @@ const suites: Readonly<Record<string, Readonly<Record<string, (scale: Scale) => 
 const parts: Readonly<Record<string, (...args: string[]) => Promise<void>>> = {
   peer: (kind, directory, cluster) => servePeer(kind as Kind, directory, cluster),
   restart: (directory, cluster) => serveRestart(directory, cluster),
-  members: (directory, many) => serveMembers(directory, many),
+  members: (directory, many, thread) => serveMembers(directory, many, thread),
 }
 
 const say = (line: string) => process.stdout.write(`${line}\n`)

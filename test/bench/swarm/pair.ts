@@ -130,7 +130,7 @@ interface Card {
 }
 
 /** A member as the product puts it together, without a journal: libp2p host, blobs on disk, swarm. */
-async function launch(directory: string) {
+async function launch(directory: string, thread: boolean) {
   await mkdir(directory, { recursive: true })
   const identity = await createIdentity(join(directory, 'identity.pem'))
   const roster = new Acquaintances()
@@ -150,7 +150,12 @@ async function launch(directory: string) {
       logger: silentLogger,
       ...runtime,
     },
-    { host: '127.0.0.1', port: 0, directory: join(directory, 'torrents') },
+    {
+      host: '127.0.0.1',
+      port: 0,
+      directory: join(directory, 'torrents'),
+      thread,
+    },
   )
   await host.start()
   await swarm.start()
@@ -223,12 +228,13 @@ function noting(blobs: BlobStore, onCommit: () => void): BlobStore {
 }
 
 /** The part's side: as many members as it is told, in one process. */
-export async function serveMembers(directory: string, many: string): Promise<void> {
+export async function serveMembers(directory: string, many: string, thread: string): Promise<void> {
   const members = await Promise.all(
-    Array.from({ length: Number(many) }, (_, n) => launch(join(directory, `${n}`))),
+    Array.from({ length: Number(many) }, (_, n) => launch(join(directory, `${n}`), thread === 'thread')),
   )
   const one = (n: number) => members[n] as (typeof members)[number]
   const meter = new Meter()
+  await mkdir(directory, { recursive: true })
   const identity = await createIdentity(join(directory, 'https.pem'))
   const https = createServer(certificateOf(identity.privateKey), (request, response) => {
     void pipeline(createReadStream(request.url as string, { highWaterMark: MiB }), response).catch(() => {})
@@ -294,8 +300,8 @@ export async function pair(scale: Scale): Promise<Figure[]> {
   return inScratch(async (directory) => {
     const megabytes = scale.brief ? 256 : 1024
     const size = megabytes * MiB
-    const seeder = await startPart('members', join(directory, 'seeder'), '1')
-    const leecher = await startPart('members', join(directory, 'leecher'), '1')
+    const seeder = await startPart('members', join(directory, 'seeder'), '1', 'thread')
+    const leecher = await startPart('members', join(directory, 'leecher'), '1', 'thread')
     await acquaint(seeder, leecher)
     const idle = await seeder.call<number>('rss')
     // The first run finds code that was not compiled yet.
@@ -362,40 +368,51 @@ export async function pair(scale: Scale): Promise<Figure[]> {
   })
 }
 
-/** One member gives to eight and takes four blobs at once: what that does to the loop that serves HTTP. */
+/**
+ * One member gives to eight and takes four blobs at once: what that does to the loop that serves HTTP, with the
+ * engine in a thread and in the same one, and beside it the loop of a process that does nothing meanwhile.
+ */
 export async function crowd(scale: Scale): Promise<Figure[]> {
+  const figures: Figure[] = []
+  for (const thread of ['thread', 'no thread']) {
+    const { node, idle, size } = await crowded(scale, thread)
+    const figure = (what: string, ours: string, stock = '', goal = '') => {
+      figures.push({
+        bench: `crowd, ${thread}`,
+        what: `gives to 8 and takes 4 of ${size}: ${what}`,
+        ours,
+        stock,
+        goal,
+      })
+    }
+    figure('took, CPU, resident', `${ms(node.ms)}, ${ms(node.cpuMs)}, ${mebibytes(node.rss)}`)
+    figure(
+      'event loop delay p50 / p99 / max',
+      delayOf(node),
+      `${delayOf(idle)} of an idle process`,
+      'p99 < 50 ms',
+    )
+  }
+  return figures
+}
+
+async function crowded(scale: Scale, thread: string) {
   return inScratch(async (directory) => {
-    const megabytes = scale.brief ? 64 : 256
-    const node = await startPart('members', join(directory, 'node'), '1')
-    const others = await startPart('members', join(directory, 'others'), '8')
+    const megabytes = scale.brief ? 32 : 256
+    const node = await startPart('members', join(directory, 'node'), '1', thread)
+    const others = await startPart('members', join(directory, 'others'), '8', 'no thread')
+    const bystander = await startPart('members', join(directory, 'bystander'), '0', 'no thread')
     await acquaint(node, others)
     const own = await node.call<Digest>('load', 0, megabytes)
     const theirs = await Promise.all([0, 1, 2, 3].map((n) => others.call<Digest>('load', n, megabytes)))
     await new Promise((resolve) => setTimeout(resolve, 2_000 + 4 * megabytes))
-    await node.call('start')
-    await Promise.all([
-      others.call(
-        'fetchAll',
-        Array.from({ length: 8 }, (_, n) => [n, own]),
-      ),
-      node.call(
-        'fetchAll',
-        theirs.map((digest) => [0, digest]),
-      ),
-    ])
-    const cost = await node.call<Cost>('stop')
-    await Promise.all([node.stop(), others.stop()])
-    return [
-      ['took, and CPU', `${ms(cost.ms)}, ${ms(cost.cpuMs)}`, ''],
-      ['resident at most', mebibytes(cost.rss), ''],
-      ['event loop delay p50 / p99 / max', delayOf(cost), 'p99 < 50 ms'],
-    ].map(([what = '', ours = '', goal = '']) => ({
-      bench: 'crowd',
-      what: `gives to 8 and takes 4 of ${megabytes} MiB: ${what}`,
-      ours,
-      stock: '',
-      goal,
-    }))
+    await Promise.all([node.call('start'), bystander.call('start')])
+    const takers = Array.from({ length: 8 }, (_, n) => [n, own])
+    const taken = theirs.map((digest) => [0, digest])
+    await Promise.all([others.call('fetchAll', takers), node.call('fetchAll', taken)])
+    const [cost, idle] = await Promise.all([node.call<Cost>('stop'), bystander.call<Cost>('stop')])
+    await Promise.all([node.stop(), others.stop(), bystander.stop()])
+    return { node: cost, idle, size: `${megabytes} MiB` }
   })
 }
 

@@ -41,8 +41,7 @@ async function engine(self: string) {
       one.join(torrent, bytesOf(buffer), {
         complete,
         front: () => undefined,
-        asks: () => true,
-        asksToo: () => true,
+        whom: () => ({ asks: true, site: 'here', ingress: false }),
         events: { piece() {}, lied() {}, sent() {}, joined() {}, gone() {}, failed() {}, ...events },
       }),
   }
@@ -134,8 +133,7 @@ describe('the torrent engine', () => {
       {
         complete: false,
         front: () => undefined,
-        asks: () => true,
-        asksToo: () => true,
+        whom: () => ({ asks: true, site: 'here', ingress: false }),
         events: { piece() {}, lied() {}, sent() {}, joined() {}, gone() {}, failed: failed.resolve },
       },
     )
