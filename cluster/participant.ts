@@ -121,7 +121,7 @@ export class ClusterNode implements Participant {
         random,
         logger: logger.child({ room: 'swarm' }),
       },
-      { host: settings.host, port: settings.swarmPort, directory: paths.torrents },
+      { host: settings.host, port: settings.swarmPort, directory: paths.torrents, thread: true },
     )
     this.#replication = new Replication({
       journal,

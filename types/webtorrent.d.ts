@@ -4,7 +4,6 @@
  */
 declare module 'webtorrent' {
   import type { EventEmitter } from 'node:events'
-  import type { Duplex } from 'node:stream'
 
   export interface ClientOptions {
     readonly dht: false
@@ -44,40 +43,62 @@ declare module 'webtorrent' {
     readonly strategy: 'rarest'
   }
 
-  /** One piece under way (torrent-piece). */
+  /** One piece under way; torrent-piece, or what stands in its place. */
   export interface Piece {
+    readonly length: number
     _reservations: number
     _chunks: number
     _cancellations: number[] | null
     _flushed: boolean
   }
 
+  export interface Request {
+    readonly piece: number
+    readonly offset: number
+    readonly length: number
+  }
+
   export interface Wire extends EventEmitter {
     readonly destroyed: boolean
     readonly peerChoking: boolean
-    readonly requests: readonly unknown[]
+    readonly amChoking: boolean
+    readonly requests: readonly Request[]
     readonly peerRequests: readonly unknown[]
     readonly peerPieces: { get(piece: number): boolean }
     readonly peerExtendedHandshake: { reqq?: unknown }
     extendedHandshake: Record<string, unknown>
-    downloadSpeed(): number
+    downloadSpeed: () => number
     have(piece: number): void
     haveNone(): void
     haveAll(): void
     destroy(): void
-    _onMessageLength(buffer: Uint8Array): void
-    _onMessage(buffer: Uint8Array): void
+    end(): unknown
+    /** Bytes the parser waits for. */
+    readonly _parserSize: number
+    _parser(buffer: Uint8Array): void
+    _parse(size: number, parser: (buffer: Uint8Array) => void): void
+    _onMessageLength: (buffer: Uint8Array) => void
+    _onMessage: (buffer: Uint8Array) => void
+    _onPiece(piece: number, offset: number, bytes: Uint8Array): void
+    _onRequest(piece: number, offset: number, length: number): void
+    _push(bytes: Uint8Array): void
+    _debug(...words: unknown[]): void
   }
 
   export interface Torrent extends EventEmitter {
     readonly destroyed: boolean
     readonly ready: boolean
-    readonly pieces: readonly (Piece | null)[]
+    readonly pieces: (Piece | null)[]
+    readonly wires: readonly Wire[]
     readonly bitfield: { get(piece: number): boolean }
-    addPeer(peer: Duplex & { id: string; connected: true }): boolean
     destroy(options: { destroyStore: boolean }, done: (error?: Error | null) => void): void
-    readonly _peers: ReadonlyMap<string, { readonly wire: Wire | null; destroy(error?: Error): void }>
+    _registerPeer(peer: unknown): void
+    _destroy(error: unknown): void
+    _markVerified(piece: number): void
+    _checkDone(): void
+    _debug(...words: unknown[]): void
     _update(): void
+    _updateWireWrapper(): void
     _updateWire(wire: Wire): void
     _request(wire: Wire, piece: number, hotswap: boolean): boolean
   }
@@ -89,5 +110,21 @@ declare module 'webtorrent' {
     readonly _connPool: { readonly tcpServer: unknown }
     add(metainfo: Uint8Array, options: TorrentOptions): Torrent
     destroy(done: (error?: Error | null) => void): void
+  }
+}
+
+/** How webtorrent sees one connection; deep in the package, which has no `exports`. */
+declare module 'webtorrent/lib/peer.js' {
+  import type { EventEmitter } from 'node:events'
+  import type { Duplex } from 'node:stream'
+  import type { Torrent, Wire } from 'webtorrent'
+
+  export default class Peer extends EventEmitter {
+    constructor(id: string, type: 'webrtc', secure: 0)
+    conn: Duplex | null
+    swarm: Torrent | null
+    readonly wire: Wire | null
+    setThrottlePipes: () => void
+    onConnect(): void
   }
 }

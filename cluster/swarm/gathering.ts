@@ -6,7 +6,7 @@ import type { Roster } from '../membership/roster.ts'
 import type { NodeId } from '../network/network.ts'
 import type { Assembly } from './assembly.ts'
 import type { Distrust } from './distrust.ts'
-import type { Session } from './engine.ts'
+import type { Engine, Session, Whom } from './engine.ts'
 import type { Holder, Holders } from './holders.ts'
 import {
   DIALS_IN_VAIN_MAX,
@@ -18,17 +18,16 @@ import {
   STALL_MS,
   TEND_INTERVAL_MS,
 } from './limits.ts'
-import { asksToo, type Plan, type PlanPeer, planFetch } from './plan.ts'
+import { type Plan, type PlanPeer, planFetch } from './plan.ts'
 import type { Sessions } from './sessions.ts'
 import type { Torrent } from './torrent.ts'
 import type { Transfers } from './transfers.ts'
-import type { Transport } from './transport.ts'
 
 export interface GatheringComponents {
   readonly self: NodeId
   readonly roster: Roster
   readonly sessions: Sessions
-  readonly transport: Pick<Transport, 'dial'>
+  readonly engine: Pick<Engine, 'dial'>
   readonly transfers: Transfers
   readonly distrust: Distrust
   readonly logger: Logger
@@ -83,9 +82,9 @@ export class Gathering {
     const assembly = this.#assembly
     const leaving = new AbortController()
     let failure: { readonly error: unknown } | undefined
-    const whom = {
-      asks: (member: NodeId) => this.#isIngress || this.#isNear(member),
-      asksToo: (fellow: NodeId, member: NodeId) => asksToo(this.#peer(fellow), this.#peer(member)),
+    const whom = (member: NodeId): Whom => {
+      const { site, ingress } = this.#peer(member)
+      return { asks: this.#isIngress || this.#isNear(member), site, ingress }
     }
     const session = await sessions.gather(this.#torrent, assembly, whom, {
       piece: (index, from) => {
@@ -234,9 +233,9 @@ export class Gathering {
   }
 
   async #dial(member: NodeId, session: Session, signal: AbortSignal): Promise<void> {
-    const { transport, self, logger } = this.#components
+    const { engine, self, logger } = this.#components
     try {
-      await session.attach(member, self, await transport.dial(member, signal))
+      await session.attach(member, self, await engine.dial(member, signal))
     } catch (error) {
       if (!signal.aborted) logger.debug({ member, err: error }, 'swarm: a member was not reached')
     }

@@ -83,16 +83,25 @@ export const CONNECTIONS_PER_MEMBER_MAX = 128
 export const REFUSAL_LOG_INTERVAL_MS = 10_000
 /** TLS and the first 48 bytes of the torrent wire must come within this. */
 export const HANDSHAKE_TIMEOUT_MS = 10_000
-/** Requests (16 KiB) a peer may have open: 8 MiB wait in a seeder's memory at most, and fill 80 MB/s at 100 ms. */
+/** Requests (16 KiB) a peer may have open: 8 MiB on their way fill 80 MB/s at 100 ms. */
 export const REQUESTS_OPEN_MAX = 512
+/** What a seeder has read for one peer and its socket has not taken: the more a peer asks for, the less it costs. */
+export const SEND_AHEAD_BYTES_MAX = 1 * MiB
 /** The longest message of the wire: a block is 16 KiB, a bitfield of the largest blob 16 KiB. */
 export const WIRE_MESSAGE_BYTES_MAX = 128 * KiB + 64
 /** Blocks read ahead for peers, of all torrents together: 128 peers that each are somewhere else. */
 export const READ_AHEAD_BYTES_MAX = 32 * MiB
+/** The engine's thread tells what was sent this often, not for every block. */
+export const SENT_REPORT_INTERVAL_MS = 200
+/** A thread that ended by an error is started anew after this. */
+export const ENGINE_RESTART_MS = 1_000
 /** Connections that may upload at once per torrent: members need no tit for tat. */
 export const UPLOAD_SLOTS = 32
 /** Verified pieces waiting for the disk; past it no more are asked for. */
 export const WRITES_WAITING_BYTES_MAX = 64 * MiB
+
+/** Buffers of pieces kept for the next ones, of all torrents together. */
+export const PIECE_BUFFERS_IDLE_BYTES_MAX = 16 * MiB
 
 /** Member and digest pairs that gave wrong bytes, and how long they are passed over. */
 export const DISTRUST_MAX = 1024

@@ -3,11 +3,9 @@ import type { PieceBytes } from './engine.ts'
 import type { ReadAhead } from './read-ahead.ts'
 import type { Torrent } from './torrent.ts'
 
-/** One blob as the pieces a torrent library asks for, straight from and to its bytes. */
+/** One blob as the pieces a torrent library gives to peers, straight from its bytes. */
 export class PieceStore implements ChunkStore {
   readonly chunkLength: number
-  /** Bytes of verified pieces that the disk has not taken yet. */
-  waiting = 0
   readonly #torrent: Torrent
   readonly #bytes: PieceBytes
   readonly #readAhead: ReadAhead
@@ -19,12 +17,9 @@ export class PieceStore implements ChunkStore {
     this.#readAhead = readAhead
   }
 
-  put(index: number, bytes: Uint8Array, done: (error: Error | null) => void): void {
-    this.waiting += bytes.length
-    void this.#put(index, bytes, (error) => {
-      this.waiting -= bytes.length
-      done(error)
-    })
+  /** Verified pieces are written by `Pieces`. */
+  put(_index: number, _bytes: Uint8Array, done: (error: Error | null) => void): void {
+    queueMicrotask(() => done(new Error('the store of a torrent is only read')))
   }
 
   get(
@@ -53,11 +48,6 @@ export class PieceStore implements ChunkStore {
     queueMicrotask(() => done(null))
   }
 
-  async #put(index: number, bytes: Uint8Array, done: (error: Error | null) => void): Promise<void> {
-    const failure = await failureOf(this.#bytes.write(bytes, index * this.chunkLength))
-    done(failure)
-  }
-
   async #get(
     position: number,
     length: number,
@@ -71,14 +61,5 @@ export class PieceStore implements ChunkStore {
       return done(error as Error)
     }
     done(null, bytes)
-  }
-}
-
-async function failureOf(work: Promise<void>): Promise<Error | null> {
-  try {
-    await work
-    return null
-  } catch (error) {
-    return error as Error
   }
 }

@@ -61,7 +61,7 @@ export function planFetch(facts: PlanFacts): Plan {
  * Whether two who lack pieces both ask this holder, so that each does well to ask for others than the other.
  * @param fellow who lacks pieces, too
  */
-export function asksToo(fellow: PlanPeer, holder: Pick<PlanPeer, 'site'>): boolean {
+export function asksToo(fellow: Pick<PlanPeer, 'site' | 'ingress'>, holder: Pick<PlanPeer, 'site'>): boolean {
   return fellow.site === holder.site || fellow.ingress
 }
 

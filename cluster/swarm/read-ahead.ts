@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { PieceBytes } from './engine.ts'
 import { PIECE_BYTES_MIN, READ_AHEAD_BYTES_MAX } from './limits.ts'
+import { sharedBuffer } from './piece-pool.ts'
 
 /** Peers ask for blocks of 16 KiB in order; each would be a trip to the thread pool and a buffer of its own. */
 const WINDOW_BYTES = PIECE_BYTES_MIN
@@ -42,7 +43,7 @@ export class ReadAhead {
 }
 
 async function fill(bytes: PieceBytes, position: number, length: number): Promise<Buffer> {
-  const buffer = Buffer.allocUnsafeSlow(length)
+  const buffer = sharedBuffer(length)
   await bytes.readFully(buffer, position)
   return buffer
 }

@@ -1,4 +1,3 @@
-import type { TLSSocket } from 'node:tls'
 import { Fault } from '../../src/errors.ts'
 import type { Digest } from '../../src/oci/digest.ts'
 import type { BlobStore, OpenBlob } from '../../src/registry/blob-store.ts'
@@ -6,13 +5,11 @@ import type { Logger } from '../../src/runtime/logger.ts'
 import type { Timers } from '../../src/runtime/timers.ts'
 import type { NodeId } from '../network/network.ts'
 import type { Assembly } from './assembly.ts'
-import type { Engine, PieceBytes, Session, SessionEvents, SessionInit } from './engine.ts'
-import { peekInfoHash } from './handshake.ts'
-import { HANDSHAKE_TIMEOUT_MS, SESSION_IDLE_MS, SESSIONS_MAX } from './limits.ts'
+import type { Connection, Engine, PieceBytes, Session, SessionEvents, SessionInit } from './engine.ts'
+import { SESSION_IDLE_MS, SESSIONS_MAX } from './limits.ts'
 import type { Torrent } from './torrent.ts'
 import type { TorrentShelf } from './torrent-shelf.ts'
 import type { Transfers } from './transfers.ts'
-import { within } from './waiting.ts'
 
 export interface SessionsComponents {
   readonly engine: Engine
@@ -65,13 +62,10 @@ export class Sessions {
     await Promise.allSettled(this.#closing)
   }
 
-  /** A member has opened a connection; which torrent it wants is in its first bytes. */
-  async accept(member: NodeId, socket: TLSSocket): Promise<void> {
-    const { logger, timers, mayHold, shelf } = this.#components
+  /** A member has opened a connection, and greeted with the infohash of the torrent it wants. */
+  async accept(member: NodeId, infoHash: string, connection: Connection): Promise<void> {
+    const { logger, mayHold, shelf } = this.#components
     try {
-      const infoHash = await within(timers, HANDSHAKE_TIMEOUT_MS, this.#stopping.signal, (signal) =>
-        peekInfoHash(socket, signal),
-      )
       const digest = this.#active.get(infoHash)?.session.torrent.digest ?? shelf.digestOf(infoHash)
       if (digest === undefined || !mayHold(member, digest)) {
         throw new Fault('TORRENT_UNKNOWN', 'the member asks for a torrent this node does not give it', {
@@ -80,10 +74,10 @@ export class Sessions {
       }
       const active = this.#active.get(infoHash) ?? (await this.#wake(infoHash, digest))
       if (!active) throw new Fault('TORRENT_UNKNOWN', 'the blob of the torrent is not here', { digest })
-      await active.session.attach(member, member, socket)
+      await active.session.attach(member, member, connection)
     } catch (error) {
       logger.debug({ member, err: error }, 'swarm: a connection was not taken')
-      socket.destroy()
+      connection.destroy()
     }
   }
 
@@ -91,7 +85,7 @@ export class Sessions {
   async gather(
     torrent: Torrent,
     assembly: Assembly,
-    whom: Pick<SessionInit, 'asks' | 'asksToo'>,
+    whom: SessionInit['whom'],
     events: GatherEvents,
   ): Promise<Session> {
     await this.#waking.get(torrent.infoHash)
@@ -100,7 +94,7 @@ export class Sessions {
     const active = this.#join(
       torrent,
       assembly,
-      { ...whom, complete: false, front: () => assembly.front() },
+      { whom, complete: false, front: () => assembly.front() },
       events,
       release,
     )
@@ -140,7 +134,7 @@ export class Sessions {
       return undefined
     }
     try {
-      const init = { complete: true, front: () => undefined, asks: () => false, asksToo: () => false }
+      const init = { complete: true, front: () => undefined, whom: () => NOT_ASKED }
       const active = this.#join(torrent, new HeldBytes(blob), init, NO_EVENTS, () => blob.close())
       this.#sleepWhenIdle(active)
       return active
@@ -200,6 +194,9 @@ export class Sessions {
     await closing.finally(() => this.#closing.delete(closing))
   }
 }
+
+/** Nothing is asked for a blob that is here. */
+const NOT_ASKED = { asks: false, site: '', ingress: false }
 
 const NO_EVENTS: GatherEvents = { piece() {}, lied() {}, gone() {}, failed() {} }
 

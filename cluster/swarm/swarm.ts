@@ -15,15 +15,15 @@ import type { Network, NodeId } from '../network/network.ts'
 import { Answering } from './answering.ts'
 import { BLOB_PROTOCOL } from './blob-protocol.ts'
 import { Distrust } from './distrust.ts'
-import type { Engine } from './engine.ts'
+import type { Engine, EngineInit } from './engine.ts'
 import { Fetch } from './fetch.ts'
 import { FETCHES_CONCURRENT_MAX, FETCHES_WAITING_MAX } from './limits.ts'
+import { LocalEngine } from './local-engine.ts'
 import { Sessions } from './sessions.ts'
+import { ThreadedEngine } from './threaded-engine.ts'
 import { TorrentShelf } from './torrent-shelf.ts'
 import { Transfers } from './transfers.ts'
-import { Transport } from './transport.ts'
 import { abortable, Places } from './waiting.ts'
-import { WebTorrentEngine } from './webtorrent-engine.ts'
 
 export interface SwarmComponents {
   readonly blobs: BlobStore
@@ -46,6 +46,8 @@ export interface SwarmInit {
   readonly directory: string
   /** Bytes a second this node sends by torrent at most. */
   readonly uploadBytesPerSecond?: number
+  /** Sockets, TLS and torrents run in a thread of their own: what a node wants that serves HTTP besides. */
+  readonly thread?: boolean
 }
 
 /**
@@ -56,7 +58,6 @@ export class Swarm implements BlobSource, Startable {
   readonly #components: SwarmComponents
   readonly #engine: Engine
   readonly #shelf: TorrentShelf
-  readonly #transport: Transport
   readonly #sessions: Sessions
   readonly #answering: Answering
   readonly #transfers: Transfers
@@ -67,12 +68,17 @@ export class Swarm implements BlobSource, Startable {
   #stopping: AbortController | undefined
 
   constructor(components: SwarmComponents, init: SwarmInit) {
-    const { blobs, roster, network, logger, timers, clock, random } = components
+    const { blobs, network, logger, timers, clock } = components
     const mayHold = (member: NodeId, digest: Digest) => this.mayHold(member, digest)
     this.#components = components
     this.#transfers = new Transfers(logger)
     this.#distrust = new Distrust(clock)
-    this.#engine = new WebTorrentEngine({ self: network.self, logger, random }, init)
+    const parts = { ...components, self: network.self }
+    const engineInit: EngineInit = {
+      ...init,
+      accept: (member, infoHash, connection) => void this.#sessions.accept(member, infoHash, connection),
+    }
+    this.#engine = init.thread ? new ThreadedEngine(parts, engineInit) : new LocalEngine(parts, engineInit)
     this.#shelf = new TorrentShelf({ blobs, logger }, init.directory)
     this.#sessions = new Sessions({
       engine: this.#engine,
@@ -83,14 +89,6 @@ export class Swarm implements BlobSource, Startable {
       timers,
       mayHold,
     })
-    this.#transport = new Transport(
-      { identity: components.identity, roster, logger, timers },
-      {
-        host: init.host,
-        port: init.port,
-        accept: (member, socket) => void this.#sessions.accept(member, socket),
-      },
-    )
     this.#answering = new Answering({
       blobs,
       shelf: this.#shelf,
@@ -106,10 +104,9 @@ export class Swarm implements BlobSource, Startable {
     const served = this.#stopping !== undefined
     this.#stopping = new AbortController()
     await this.#shelf.start()
-    await this.#engine.start()
     this.#sessions.start()
     try {
-      await this.#transport.start()
+      await this.#engine.start()
     } catch (error) {
       await this.stop()
       throw error
@@ -123,7 +120,6 @@ export class Swarm implements BlobSource, Startable {
   async stop(): Promise<void> {
     this.#stopping?.abort(new Fault('BLOB_FETCH_FAILED', 'the swarm of this node stops'))
     await Promise.allSettled(this.#running)
-    await this.#transport.stop()
     await this.#sessions.stop()
     await this.#engine.stop()
     await this.#shelf.stop()
@@ -131,7 +127,7 @@ export class Swarm implements BlobSource, Startable {
 
   /** Where the swarm's TLS listener is bound. */
   address(): { readonly host: string; readonly port: number } | undefined {
-    return this.#transport.address()
+    return this.#engine.address()
   }
 
   /** What went between this node and the others. */
@@ -178,7 +174,7 @@ export class Swarm implements BlobSource, Startable {
         ...this.#components,
         self: network.self,
         sessions: this.#sessions,
-        transport: this.#transport,
+        engine: this.#engine,
         transfers: this.#transfers,
         distrust: this.#distrust,
         shelf: this.#shelf,

@@ -1,9 +1,14 @@
 import type WebTorrent from 'webtorrent'
 import { Fault } from '../../src/errors.ts'
+import type { Clock } from '../../src/runtime/clock.ts'
 import type { Logger } from '../../src/runtime/logger.ts'
 import type { Random } from '../../src/runtime/random.ts'
+import type { Startable } from '../../src/runtime/startable.ts'
+import type { Timers } from '../../src/runtime/timers.ts'
 import type { NodeId } from '../network/network.ts'
-import type { Engine, PieceBytes, Session, SessionInit } from './engine.ts'
+import type { PieceBytes, Session, SessionInit } from './engine.ts'
+import { Bucket, type Pace } from './pace.ts'
+import { PiecePool } from './piece-pool.ts'
 import { ReadAhead } from './read-ahead.ts'
 import type { Torrent } from './torrent.ts'
 import { createClient } from './webtorrent-private.ts'
@@ -13,6 +18,8 @@ export interface WebTorrentEngineComponents {
   readonly self: NodeId
   readonly logger: Logger
   readonly random: Random
+  readonly clock: Clock
+  readonly timers: Timers
 }
 
 export interface WebTorrentEngineInit {
@@ -20,21 +27,23 @@ export interface WebTorrentEngineInit {
   readonly uploadBytesPerSecond?: number | undefined
 }
 
-/** BitTorrent by webtorrent, in this thread, with nothing on that finds peers or opens ports by itself. */
-export class WebTorrentEngine implements Engine {
+/** BitTorrent by webtorrent, on sockets it is handed, with nothing on that finds peers or opens ports by itself. */
+export class WebTorrentEngine implements Startable {
   readonly #components: WebTorrentEngineComponents
-  readonly #init: WebTorrentEngineInit
+  readonly #pace: Pace | undefined
   readonly #readAhead = new ReadAhead()
+  readonly #pool = new PiecePool()
   readonly #sessions = new Set<WebTorrentSession>()
   #client: WebTorrent | undefined
 
   constructor(components: WebTorrentEngineComponents, init: WebTorrentEngineInit = {}) {
     this.#components = components
-    this.#init = init
+    const { uploadBytesPerSecond } = init
+    this.#pace =
+      uploadBytesPerSecond === undefined ? undefined : new Bucket(components.clock, uploadBytesPerSecond)
   }
 
   async start(): Promise<void> {
-    const { uploadBytesPerSecond } = this.#init
     const client = createClient({
       dht: false,
       lsd: false,
@@ -46,7 +55,6 @@ export class WebTorrentEngine implements Engine {
       utp: false,
       secure: 0,
       maxConns: 1,
-      ...(uploadBytesPerSecond !== undefined && { uploadLimit: uploadBytesPerSecond }),
     })
     // An error of a torrent whose session is over ends here; without a listener it would end the process.
     client.on('error', (error: unknown) => {
@@ -66,7 +74,7 @@ export class WebTorrentEngine implements Engine {
     const client = this.#client
     if (!client) throw new Fault('SWARM_STOPPED', 'the swarm of this node does not run')
     const session = new WebTorrentSession(
-      { ...this.#components, client, readAhead: this.#readAhead },
+      { ...this.#components, client, readAhead: this.#readAhead, pool: this.#pool, pace: this.#pace },
       torrent,
       bytes,
       init,

@@ -6,7 +6,9 @@
  */
 import { EventEmitter } from 'node:events'
 import net from 'node:net'
+import type { Duplex } from 'node:stream'
 import WebTorrent, { type ClientOptions, type Torrent, type Wire } from 'webtorrent'
+import Peer from 'webtorrent/lib/peer.js'
 import { WIRE_MESSAGE_BYTES_MAX } from './limits.ts'
 
 /** Stands where webtorrent would open its plain, unauthenticated listener: never listens, never accepts. */
@@ -44,9 +46,52 @@ export function createClient(options: ClientOptions): WebTorrent {
   }
 }
 
-/** The wire of a peer just added; `addPeer` makes it before it returns when the peer is connected. */
-export function wireOf(torrent: Torrent, peer: string): Wire | undefined {
-  return torrent._peers.get(peer)?.wire ?? undefined
+/**
+ * A wire over a socket that is already connected, as `addPeer` makes one, but with `pipe` moving the bytes: the
+ * stock chain runs every chunk through six streams (lib/peer.js:184) and joins it with what is left of the one
+ * before (bittorrent-protocol/index.js:854).
+ */
+export function connectWire(
+  torrent: Torrent,
+  id: string,
+  socket: Duplex,
+  pipe: (wire: Wire) => unknown,
+): Wire {
+  const peer = new Peer(id, 'webrtc', 0)
+  peer.conn = socket
+  peer.swarm = torrent
+  peer.setThrottlePipes = () => pipe(peer.wire as Wire)
+  peer.onConnect()
+  torrent._registerPeer(peer)
+  return peer.wire as Wire
+}
+
+/** webtorrent looks for requests to make after every block, on every wire: once a turn is enough. */
+export function calmUpdates(torrent: Torrent): void {
+  let isDue = false
+  torrent._debug = () => {}
+  torrent._update = () => {
+    if (isDue) return
+    isDue = true
+    process.nextTick(() => {
+      isDue = false
+      torrent._updateWireWrapper()
+    })
+  }
+}
+
+/** What webtorrent does when a piece has been verified and written (lib/torrent.js:1985). */
+export function markHave(torrent: Torrent, piece: number): void {
+  torrent.pieces[piece] = null
+  torrent._markVerified(piece)
+  for (const wire of torrent.wires) wire.have(piece)
+  torrent._checkDone()
+  torrent._update()
+}
+
+/** Ends the torrent with an error, as webtorrent does when its store fails. */
+export function failTorrent(torrent: Torrent, error: unknown): void {
+  if (!torrent.destroyed) torrent._destroy(error)
 }
 
 /**
@@ -61,7 +106,16 @@ export function takeOverChoice(torrent: Torrent, choose: (wire: Wire) => void): 
 
 /** Asks for one free block of the piece; with `hotswap` for one that a much slower wire holds up. */
 export function requestBlock(torrent: Torrent, wire: Wire, piece: number, hotswap: boolean): boolean {
-  return torrent._request(wire, piece, hotswap)
+  if (hotswap) return torrent._request(wire, piece, true)
+  // It counts requests against a second's worth at the measured speed, which is nothing at first
+  // (lib/torrent.js:1935); how many may be open is for the caller to say.
+  const { downloadSpeed } = wire
+  wire.downloadSpeed = () => Number.MAX_SAFE_INTEGER
+  try {
+    return torrent._request(wire, piece, false)
+  } finally {
+    wire.downloadSpeed = downloadSpeed
+  }
 }
 
 /** Whether a block of the missing piece has not been asked for. */
@@ -74,12 +128,6 @@ export function hasFreeBlock(torrent: Torrent, piece: number): boolean {
 /** Makes every wire look for requests. */
 export function nudge(torrent: Torrent): void {
   if (torrent.ready && !torrent.destroyed) torrent._update()
-}
-
-/** The piece a warning says did not agree with its hash; webtorrent never bans who sent it. */
-export function failedPieceOf(warning: unknown): number | undefined {
-  const match = /^Piece (\d+) failed verification$/.exec(warning instanceof Error ? warning.message : '')
-  return match ? Number(match[1]) : undefined
 }
 
 /**

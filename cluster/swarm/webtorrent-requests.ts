@@ -5,11 +5,13 @@ import type { NodeId } from '../network/network.ts'
 import type { SessionInit } from './engine.ts'
 import { WRITES_WAITING_BYTES_MAX } from './limits.ts'
 import { choosePiece, type Share } from './picker.ts'
-import type { PieceStore } from './piece-store.ts'
+import { BLOCK_BYTES } from './piece-buffer.ts'
+import { asksToo } from './plan.ts'
+import type { Pieces } from './webtorrent-pieces.ts'
 import { hasFreeBlock, nudge, requestBlock, takeOverChoice } from './webtorrent-private.ts'
 
-/** What is asked for at a time (BEP 3). */
-export const BLOCK_BYTES = 16 * 1024
+/** Before a speed is known: two pieces of the smallest size, so that a reader's first ones need one round trip. */
+const PIPELINE_BLOCKS_MIN = 32
 /** A pipeline is filled again at this share of its length: requests go out in batches, not one by one. */
 const PIPELINE_LOW_SHARE = 3 / 4
 /** After so many nudges (half a second each) in vain a rule that saves the seeder gives way. */
@@ -37,13 +39,12 @@ export interface RequestsComponents {
   readonly random: Random
   readonly torrent: Torrent
   readonly pieceCount: number
-  readonly store: PieceStore
+  readonly pieces: Pieces
   /** The session's own: it alone changes them. */
   readonly links: ReadonlyMap<Wire, Link>
   /** The first piece a reader lacks. */
   readonly front: SessionInit['front']
-  readonly asks: SessionInit['asks']
-  readonly asksToo: SessionInit['asksToo']
+  readonly whom: SessionInit['whom']
 }
 
 /** What one torrent asks of whom. */
@@ -103,10 +104,10 @@ export class Requests {
   }
 
   #choose(wire: Wire): void {
-    const { links, store } = this.#components
+    const { links, pieces } = this.#components
     const link = links.get(wire)
-    if (!link || link.dry || store.waiting > WRITES_WAITING_BYTES_MAX) return
-    if (!this.#components.asks(link.member)) return
+    if (!link || link.dry || pieces.waiting > WRITES_WAITING_BYTES_MAX) return
+    if (!this.#components.whom(link.member).asks) return
     const high = pipelineOf(wire)
     if (wire.requests.length >= high * PIPELINE_LOW_SHARE) return
     if (this.#fill(link, high)) return
@@ -116,7 +117,7 @@ export class Requests {
 
   /** @returns whether the pipeline is full */
   #fill(link: Link, high: number): boolean {
-    const { torrent, random } = this.#components
+    const { torrent, random, pieces } = this.#components
     const { wire } = link
     while (torrent.bitfield.get(this.#firstMissing)) this.#firstMissing++
     const refused = new Set<number>()
@@ -134,6 +135,7 @@ export class Requests {
     while (wire.requests.length < high) {
       const piece = choosePiece(choice, random)
       if (piece < 0) return false
+      pieces.begin(piece)
       const before = wire.requests.length
       while (wire.requests.length < high && requestBlock(torrent, wire, piece, false));
       if (wire.requests.length === before) {
@@ -176,7 +178,9 @@ export class Requests {
    */
   #shareOf(link: Link): Share | undefined {
     if (this.#isFellow(link) || link.idle >= PATIENCE_NUDGES) return undefined
-    const fellows = this.#fellows().filter(({ member }) => this.#components.asksToo(member, link.member))
+    const { whom } = this.#components
+    const holder = whom(link.member)
+    const fellows = this.#fellows().filter(({ member }) => asksToo(whom(member), holder))
     if (fellows.length === 0) return undefined
     const before = fellows.filter(({ member }) => member < this.#components.self)
     return { rank: before.length, of: fellows.length + 1 }
@@ -191,7 +195,7 @@ export class Requests {
 
 /** Blocks to have asked for: what comes in a second, as webtorrent has it, and no more than the other end takes. */
 function pipelineOf(wire: Wire): number {
-  const blocks = 2 + Math.ceil(wire.downloadSpeed() / BLOCK_BYTES)
+  const blocks = Math.max(PIPELINE_BLOCKS_MIN, 2 + Math.ceil(wire.downloadSpeed() / BLOCK_BYTES))
   const { reqq } = wire.peerExtendedHandshake
   return typeof reqq === 'number' && reqq > 0 ? Math.min(blocks, reqq) : blocks
 }

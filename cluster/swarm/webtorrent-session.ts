@@ -4,15 +4,21 @@ import type { Torrent as ActiveTorrent, Wire } from 'webtorrent'
 import { Fault } from '../../src/errors.ts'
 import type { Logger } from '../../src/runtime/logger.ts'
 import type { Random } from '../../src/runtime/random.ts'
+import type { Timers } from '../../src/runtime/timers.ts'
 import type { NodeId } from '../network/network.ts'
 import type { PieceBytes, Session, SessionInit } from './engine.ts'
 import { REQUESTS_OPEN_MAX, UPLOAD_SLOTS } from './limits.ts'
+import type { Pace } from './pace.ts'
+import { BLOCK_BYTES } from './piece-buffer.ts'
+import type { PiecePool } from './piece-pool.ts'
 import { PieceStore } from './piece-store.ts'
 import type { ReadAhead } from './read-ahead.ts'
 import { Revealing, type Shown } from './revealing.ts'
 import { metainfoOf, type Torrent } from './torrent.ts'
-import { failedPieceOf, guardWire, holdBackAll, piecesOf, wireOf } from './webtorrent-private.ts'
-import { BLOCK_BYTES, type Link, Requests } from './webtorrent-requests.ts'
+import { Pieces } from './webtorrent-pieces.ts'
+import { calmUpdates, connectWire, guardWire, holdBackAll, piecesOf } from './webtorrent-private.ts'
+import { type Link, Requests } from './webtorrent-requests.ts'
+import { WirePipe } from './wire-pipe.ts'
 
 interface Parts {
   readonly self: NodeId
@@ -20,6 +26,9 @@ interface Parts {
   readonly readAhead: ReadAhead
   readonly logger: Logger
   readonly random: Random
+  readonly timers: Timers
+  readonly pool: PiecePool
+  readonly pace: Pace | undefined
 }
 
 /** One torrent this node takes part in. */
@@ -31,6 +40,7 @@ export class WebTorrentSession implements Session {
   readonly #ended: () => void
   readonly #requests: Requests
   readonly #torrent: ActiveTorrent
+  readonly #pieces: Pieces
   readonly #ready: Promise<void>
   readonly #links = new Map<Wire, Link>()
   /** Who sent blocks of pieces not yet verified. */
@@ -62,21 +72,27 @@ export class WebTorrentSession implements Session {
       private: true,
       strategy: 'rarest',
     })
+    calmUpdates(this.#torrent)
+    this.#pieces = new Pieces({
+      torrent,
+      active: this.#torrent,
+      bytes,
+      pool: parts.pool,
+      failed: (piece) => this.#onFailed(piece),
+    })
     this.#requests = new Requests({
       self: parts.self,
       random: parts.random,
       torrent: this.#torrent,
       pieceCount: torrent.pieceCount,
-      store,
+      pieces: this.#pieces,
       links: this.#links,
       front: init.front,
-      asks: init.asks,
-      asksToo: init.asksToo,
+      whom: init.whom,
     })
     const windowPieces = Math.ceil((REQUESTS_OPEN_MAX * BLOCK_BYTES) / torrent.pieceLength)
     this.#revealing = new Revealing(torrent.pieceCount, windowPieces, parts.random)
     this.#torrent.on('verified', (index: number) => this.#onVerified(index))
-    this.#torrent.on('warning', (warning: unknown) => this.#onWarning(warning))
     this.#torrent.on('error', (error: unknown) => this.#onError(error))
     this.#ready = new Promise((resolve) => {
       this.#torrent.once('ready', resolve)
@@ -100,11 +116,19 @@ export class WebTorrentSession implements Session {
       return
     }
     const id = `${member}/${++this.#count}`
-    this.#torrent.addPeer(Object.assign(socket, { id, connected: true as const }))
-    const wire = wireOf(this.#torrent, id)
-    if (!wire) throw new Fault('SWARM_STOPPED', 'the torrent took no connection', { member })
+    const wire = connectWire(this.#torrent, id, socket, (wire) => this.#pipe(wire, socket, member))
     this.#onLink({ id, member, dialler, socket, wire, has: 0, idle: 0, dry: false })
     other?.socket.destroy()
+  }
+
+  #pipe(wire: Wire, socket: Duplex, member: NodeId): WirePipe {
+    const { timers, pace } = this.#parts
+    const blame = (reason: string) => {
+      this.#parts.logger.warn({ member, reason }, 'swarm: a connection broke the rules of the wire')
+    }
+    guardWire(wire, this.torrent.pieceCount, blame)
+    const inlet = (piece: number, offset: number, length: number) => this.#pieces.inlet(piece, offset, length)
+    return new WirePipe({ socket, wire, timers, pace, inlet, blame })
   }
 
   drop(member: NodeId): void {
@@ -137,9 +161,6 @@ export class WebTorrentSession implements Session {
     const { pieceCount } = this.torrent
     this.#links.set(wire, link)
     this.#requests.linked()
-    guardWire(wire, pieceCount, (reason) => {
-      this.#parts.logger.warn({ member, reason }, 'swarm: a connection broke the rules of the wire')
-    })
     wire.extendedHandshake['reqq'] = REQUESTS_OPEN_MAX
     const learn = (has: number) => {
       link.has = has
@@ -162,10 +183,6 @@ export class WebTorrentSession implements Session {
     })
     wire.on('upload', (bytes: number) => this.#init.events.sent(bytes))
     wire.on('piece', (index: number) => this.#noteSource(index, member))
-    wire.on('request', () => {
-      // A peer that ignores the bound it was told would fill the memory of this node.
-      if (wire.peerRequests.length > REQUESTS_OPEN_MAX * 2) wire.destroy()
-    })
     link.socket.once('close', () => this.#onGone(link))
     this.#init.events.joined(member)
   }
@@ -224,9 +241,7 @@ export class WebTorrentSession implements Session {
     for (const link of this.#links.values()) this.#partFinished(link)
   }
 
-  #onWarning(warning: unknown): void {
-    const index = failedPieceOf(warning)
-    if (index === undefined) return
+  #onFailed(index: number): void {
     const sources = [...(this.#sources.get(index) ?? [])]
     this.#sources.delete(index)
     this.#requests.failed(index)

@@ -10,15 +10,18 @@ import { review } from './ledger/review.ts'
 import { spread } from './ledger/spread.ts'
 import { circumstances } from './place.ts'
 import type { Scale } from './scale.ts'
+import { crowd, pair, serveMembers } from './swarm/pair.ts'
 
 const suites: Readonly<Record<string, Readonly<Record<string, (scale: Scale) => Promise<Figure[]>>>>> = {
   ledger: { commit, spread, join, heal, restart, footprint, review },
+  swarm: { pair, crowd },
 }
 
 /** What this file runs as in processes that a bench starts; see part.ts. */
 const parts: Readonly<Record<string, (...args: string[]) => Promise<void>>> = {
   peer: (kind, directory, cluster) => servePeer(kind as Kind, directory, cluster),
   restart: (directory, cluster) => serveRestart(directory, cluster),
+  members: (directory, many, thread) => serveMembers(directory, many, thread),
 }
 
 const say = (line: string) => process.stdout.write(`${line}\n`)

@@ -6,7 +6,7 @@ import type { PieceBytes, SessionEvents } from '../../../../cluster/swarm/engine
 import { type Torrent, torrentOf } from '../../../../cluster/swarm/torrent.ts'
 import { WebTorrentEngine } from '../../../../cluster/swarm/webtorrent-engine.ts'
 import { silentLogger } from '../../../../src/runtime/logger.ts'
-import { systemRandom } from '../../../../src/runtime/random.ts'
+import { runtime } from '../network/cast.ts'
 import { cargo, MiB } from './fleet.ts'
 
 /** Two ends of a real connection. */
@@ -33,7 +33,7 @@ function bytesOf(buffer: Buffer): PieceBytes {
 }
 
 async function engine(self: string) {
-  const one = new WebTorrentEngine({ self, logger: silentLogger, random: systemRandom })
+  const one = new WebTorrentEngine({ self, logger: silentLogger, ...runtime })
   await one.start()
   onTestFinished(() => one.stop())
   return {
@@ -41,8 +41,7 @@ async function engine(self: string) {
       one.join(torrent, bytesOf(buffer), {
         complete,
         front: () => undefined,
-        asks: () => true,
-        asksToo: () => true,
+        whom: () => ({ asks: true, site: 'here', ingress: false }),
         events: { piece() {}, lied() {}, sent() {}, joined() {}, gone() {}, failed() {}, ...events },
       }),
   }
@@ -119,7 +118,7 @@ describe('the torrent engine', () => {
   it('reports a disk that fails', async () => {
     const { torrent, bytes } = goods(MiB)
     const seeding = (await engine('a')).join(torrent, bytes, true)
-    const one = new WebTorrentEngine({ self: 'b', logger: silentLogger, random: systemRandom })
+    const one = new WebTorrentEngine({ self: 'b', logger: silentLogger, ...runtime })
     await one.start()
     onTestFinished(() => one.stop())
     const failed = Promise.withResolvers<unknown>()
@@ -134,8 +133,7 @@ describe('the torrent engine', () => {
       {
         complete: false,
         front: () => undefined,
-        asks: () => true,
-        asksToo: () => true,
+        whom: () => ({ asks: true, site: 'here', ingress: false }),
         events: { piece() {}, lied() {}, sent() {}, joined() {}, gone() {}, failed: failed.resolve },
       },
     )
