@@ -210,7 +210,7 @@ export class Fetch {
       milliseconds: Math.round(clock.monotonic() - this.#startedAt),
     })
     this.incoming.commit()
-    if (this.#torrent) await shelf.keep(this.#torrent)
+    if (this.#torrent) await shelf.keep(this.#digest, assembly.size, this.#torrent.pieces)
   }
 }
 

@@ -46,7 +46,7 @@ export class StagedFile implements StagedBlob {
     this.#refuseEnded()
     try {
       const { size } = await this.#file.stat()
-      const [hex] = await Promise.all([
+      const [{ hex }] = await Promise.all([
         this.#hashing.hashFile(this.#path, size, algorithmOf(digest)),
         this.#file.datasync(),
       ])
