@@ -104,7 +104,7 @@ async function openNode(config: Config, logger: Logger): Promise<Opened> {
     // Private images are for no other user of the machine.
     await mkdir(directories.blobs, { recursive: true, mode: 0o700 })
     const layout = new DiskLayout(directories.blobs)
-    const blobs = new DiskBlobStore({ layout, hashing, random: systemRandom })
+    const blobs = new DiskBlobStore({ layout, hashing, random: systemRandom, clock: systemClock })
     await blobs.start()
     const openUploads = async ({ pieces }: BlobSource) => {
       const parts = { layout, hashing, random: systemRandom, clock: systemClock, pieces }

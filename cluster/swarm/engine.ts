@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { Startable } from '../../src/runtime/startable.ts'
 import type { NodeId } from '../network/network.ts'
+import type { Bitfield } from './piece-map.ts'
 import type { Torrent } from './torrent.ts'
 
 /**
@@ -22,6 +23,8 @@ export interface PieceBytes {
 export interface SessionInit {
   /** All pieces are there and verified: nothing is asked for. */
   readonly complete: boolean
+  /** Pieces that are there and verified when it begins, as in the bitfield of the wire; none where absent. */
+  readonly here?: Bitfield | undefined
   /** The first piece a reader waits for. */
   readonly front: () => number | undefined
   /** Whether anything is asked of this member: one beyond a long link may only be here to be given to. */

@@ -13,7 +13,7 @@ import {
   HASHINGS_CONCURRENT_MAX,
   HASHINGS_WAITING_MAX,
   INFOHASHES_TOLD_MAX,
-  TORRENTS_REMEMBERED_MAX,
+  TORRENTS_REMEMBERED_BYTES_MAX,
 } from './limits.ts'
 import { hashPieces, pieceLengthOf, type Torrent, torrentOf } from './torrent.ts'
 import { abortable, Places } from './waiting.ts'
@@ -36,7 +36,10 @@ export class TorrentShelf implements PieceSink, Startable {
   readonly #blobs: BlobStore
   readonly #logger: Logger
   readonly #directory: string
-  readonly #remembered = new LRUCache<Digest, Torrent>({ max: TORRENTS_REMEMBERED_MAX })
+  readonly #remembered = new LRUCache<Digest, Torrent>({
+    maxSize: TORRENTS_REMEMBERED_BYTES_MAX,
+    sizeCalculation: ({ pieces, info }) => pieces.length + info.length,
+  })
   readonly #told = new LRUCache<string, Digest>({ max: INFOHASHES_TOLD_MAX })
   readonly #making = new Map<Digest, Promise<Torrent | undefined>>()
   readonly #places = new Places(HASHINGS_CONCURRENT_MAX)

@@ -7,6 +7,7 @@ import type { Random } from '../../src/runtime/random.ts'
 import type { NodeId } from '../network/network.ts'
 import type { PieceBytes, Session, SessionInit } from './engine.ts'
 import { REQUESTS_OPEN_MAX, UPLOAD_SLOTS } from './limits.ts'
+import { type Bitfield, countOf, emptyBitfield, hasPiece } from './piece-map.ts'
 import { PieceStore } from './piece-store.ts'
 import type { ReadAhead } from './read-ahead.ts'
 import { metainfoOf, type Torrent } from './torrent.ts'
@@ -34,6 +35,7 @@ export class WebTorrentSession implements Session {
   readonly #links = new Map<Wire, Link>()
   /** Who sent blocks of pieces not yet verified. */
   readonly #sources = new Map<number, Set<NodeId>>()
+  readonly #here: Bitfield
   #missing: number
   #count = 0
   #stopped: Promise<void> | undefined
@@ -43,7 +45,8 @@ export class WebTorrentSession implements Session {
     this.torrent = torrent
     this.#init = init
     this.#ended = ended
-    this.#missing = init.complete ? 0 : torrent.pieceCount
+    this.#here = Uint8Array.from(init.here ?? emptyBitfield(torrent.pieceCount))
+    this.#missing = init.complete ? 0 : torrent.pieceCount - countOf(this.#here)
     const store = new PieceStore(torrent, bytes, parts.readAhead)
     this.#torrent = parts.client.add(metainfoOf(torrent), {
       // webtorrent calls `new`; a constructor may give back another object.
@@ -52,8 +55,8 @@ export class WebTorrentSession implements Session {
       } as unknown as new () => PieceStore,
       storeCacheSlots: 0,
       skipVerify: init.complete,
-      // An empty bitfield says that nothing is there yet, instead of reading and hashing it all.
-      ...(!init.complete && { bitfield: new Uint8Array(Math.ceil(torrent.pieceCount / 8)) }),
+      // A bitfield says what is there, instead of reading and hashing it all.
+      ...(!init.complete && { bitfield: Uint8Array.from(this.#here) }),
       uploads: UPLOAD_SLOTS,
       alwaysChokeSeeders: false,
       announce: [],
@@ -180,7 +183,8 @@ export class WebTorrentSession implements Session {
   }
 
   #onVerified(index: number): void {
-    if (this.#init.complete) return
+    // Of pieces that were there from the start it hashes one again.
+    if (this.#init.complete || hasPiece(this.#here, index)) return
     this.#missing--
     this.#requests.verified(index)
     const from = this.#sources.get(index) ?? new Set<NodeId>()

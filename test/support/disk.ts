@@ -29,7 +29,7 @@ export async function openDisk(
 ): Promise<DiskStores> {
   const hashing = new HashWorkers()
   const layout = new DiskLayout(root)
-  const blobs = new DiskBlobStore({ layout, hashing, random: systemRandom })
+  const blobs = new DiskBlobStore({ layout, hashing, random: systemRandom, clock })
   const uploads = new DiskUploadStore({ layout, hashing, random: systemRandom, clock, pieces })
   await blobs.start()
   await uploads.start()
