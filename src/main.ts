@@ -44,6 +44,7 @@ import { evictionOf, reasonOf } from './journal/authority/evictions.ts'
 import { Members } from './projects/members.ts'
 import { Projects } from './projects/projects.ts'
 import { alone } from './registry/alone.ts'
+import type { BlobSource } from './registry/blob-source.ts'
 import type { Collective, NodeParts, Participant } from './registry/collective.ts'
 import { createRegistry } from './registry/registry.ts'
 import { systemClock } from './runtime/clock.ts'
@@ -74,7 +75,8 @@ collective = async () => (await import('../cluster/cluster.ts')).cluster
 
 interface Opened {
   readonly parts: NodeParts
-  readonly uploads: DiskUploadStore
+  /** Takes up what clients had begun to push; what they push is hashed for `source`, too. */
+  openUploads(source: BlobSource): Promise<DiskUploadStore>
   readonly storage: StorageWatch
   readonly tokenKey: TokenKey
   close(): Promise<void>
@@ -102,10 +104,14 @@ async function openNode(config: Config, logger: Logger): Promise<Opened> {
     // Private images are for no other user of the machine.
     await mkdir(directories.blobs, { recursive: true, mode: 0o700 })
     const layout = new DiskLayout(directories.blobs)
-    const blobs = new DiskBlobStore({ layout, hashing, random: systemRandom })
-    const uploads = new DiskUploadStore({ layout, hashing, random: systemRandom, clock: systemClock })
+    const blobs = new DiskBlobStore({ layout, hashing, random: systemRandom, clock: systemClock })
     await blobs.start()
-    await uploads.start()
+    const openUploads = async ({ pieces }: BlobSource) => {
+      const parts = { layout, hashing, random: systemRandom, clock: systemClock, pieces }
+      const uploads = new DiskUploadStore(parts)
+      await uploads.start()
+      return uploads
+    }
     const tokenKey = await openTokenKey(join(dataDir, 'token.key'))
     const settings = {
       name: config.node.name,
@@ -120,7 +126,7 @@ async function openNode(config: Config, logger: Logger): Promise<Opened> {
     const runtime = { clock: systemClock, random: systemRandom, timers: systemTimers, logger }
     const { warnBelowBytes } = config.disk
     const storage = new StorageWatch({ store, directories, warnBelowBytes })
-    return { parts: { dataDir, store, blobs, settings, ...runtime }, uploads, storage, tokenKey, close }
+    return { parts: { dataDir, store, blobs, settings, ...runtime }, openUploads, storage, tokenKey, close }
   } catch (error) {
     await close()
     throw error
@@ -195,7 +201,8 @@ async function serve(config: Config, { log }: ServeOptions): Promise<RunningNode
     closing.push(() => participant.stop())
     await participant.start()
 
-    const doors = compose(config, node, participant)
+    const uploads = await node.openUploads(participant.blobs)
+    const doors = compose(config, node, uploads, participant)
     const shell = { logger, random: systemRandom, timers: systemTimers }
     const control = new ControlSocket(
       { ...shell, routes: doors.control },
@@ -225,7 +232,8 @@ async function serve(config: Config, { log }: ServeOptions): Promise<RunningNode
 /** The rooms of one node, wired; what is let in by which door. */
 function compose(
   config: Config,
-  { parts, uploads, storage, tokenKey }: Opened,
+  { parts, storage, tokenKey }: Opened,
+  uploads: DiskUploadStore,
   { journal: unbound, blobs: source, topology }: Participant,
 ): { public: RouteModule[]; control: RouteModule[] } {
   const { clock, random, timers, logger } = parts

@@ -3,7 +3,9 @@ import { BLOB_READ_CHUNK_BYTES } from '../../src/limits.ts'
 import type { Digest } from '../../src/oci/digest.ts'
 import type { BlobStore, ByteRange, OpenBlob, StagedBlob } from '../../src/registry/blob-store.ts'
 import type { PieceBytes } from './engine.ts'
-import { pieceCountOf, pieceLengthOf } from './torrent.ts'
+import { HalfDownload } from './half-download.ts'
+import { addPiece, type Bitfield, emptyBitfield, hasPiece } from './piece-map.ts'
+import { pieceCountOf, pieceLengthOf, type Torrent } from './torrent.ts'
 import { Change } from './waiting.ts'
 
 /** Pieces `first` to `last`, both included, none of which is here. */
@@ -29,9 +31,10 @@ export class Assembly implements PieceBytes {
   readonly #blobs: BlobStore
   readonly #digest: Digest
   readonly #staged: StagedBlob
-  readonly #here: Uint8Array
+  readonly #here: Bitfield
   readonly #change = new Change()
   readonly #readers = new Set<Reader>()
+  #half: HalfDownload | undefined
   #front = 0
   #count = 0
   #users = 0
@@ -48,7 +51,7 @@ export class Assembly implements PieceBytes {
     this.#blobs = blobs
     this.#digest = digest
     this.#staged = staged
-    this.#here = new Uint8Array(this.pieceCount)
+    this.#here = emptyBitfield(this.pieceCount)
   }
 
   get complete(): boolean {
@@ -61,7 +64,7 @@ export class Assembly implements PieceBytes {
   }
 
   has(piece: number): boolean {
-    return this.#here[piece] === 1
+    return hasPiece(this.#here, piece)
   }
 
   /** The first missing piece that a reader wants. */
@@ -86,10 +89,28 @@ export class Assembly implements PieceBytes {
   /** The piece has been written and may be read. */
   mark(piece: number): void {
     if (this.has(piece)) return
-    this.#here[piece] = 1
+    addPiece(this.#here, piece)
     this.#count++
     while (this.has(this.#front)) this.#front++
+    this.#half?.wrote(this.bytesOf(piece))
     this.#change.announce()
+  }
+
+  /** The pieces that are here at this moment. */
+  here(): Bitfield {
+    return Uint8Array.from(this.#here)
+  }
+
+  /**
+   * Takes up what an earlier run has left of these pieces; from now on a restart finds what is here.
+   * @returns how many pieces were there
+   */
+  async recall(torrent: Torrent, signal: AbortSignal): Promise<number> {
+    const half = new HalfDownload(this.#staged, torrent, () => this.here())
+    for await (const piece of half.recall(signal)) this.mark(piece)
+    this.#half = half
+    half.begin()
+    return this.#count
   }
 
   firstGap(): Gap | undefined {
@@ -115,6 +136,7 @@ export class Assembly implements PieceBytes {
 
   /** @throws Fault DIGEST_INVALID when the bytes do not give the digest; they are then gone */
   async commit(signal: AbortSignal): Promise<void> {
+    await this.#half?.settled()
     this.#committing = this.#staged.commit(this.#digest, signal).then(() => {
       this.#committed = true
     })
@@ -122,11 +144,17 @@ export class Assembly implements PieceBytes {
     this.#change.announce()
   }
 
-  /** Nothing more will come: readers are told why, and the staged bytes go. */
-  async fail(reason: Error): Promise<void> {
+  /**
+   * Nothing more will come. The bytes are left for another fetch, or go; readers are told why only then, so that
+   * who tries again at once finds them.
+   */
+  async fail(reason: Error, { leave }: { readonly leave: boolean }): Promise<void> {
     this.#failure ??= reason
-    this.#change.announce()
+    // What was being synced has to end first, well or not.
+    await this.#half?.settled().catch(() => {})
+    if (leave && this.#count > 0) await this.#half?.leave().catch(() => {})
     await this.#staged.discard()
+    this.#change.announce()
   }
 
   /** Keeps the bytes readable until what it returns is called. */

@@ -4,7 +4,7 @@ import type { Logger } from '../../src/runtime/logger.ts'
 import type { NodeId } from '../network/network.ts'
 import type { Assembly } from './assembly.ts'
 import type { Distrust } from './distrust.ts'
-import type { Holders } from './holders.ts'
+import type { Holder, Holders } from './holders.ts'
 import type { Line } from './line.ts'
 import { isPiece, type Torrent } from './torrent.ts'
 import type { Transfers } from './transfers.ts'
@@ -41,7 +41,7 @@ export class Direct {
 
   /**
    * Returns when the blob is complete.
-   * @param torrent its hashes, where they are known, tell a wrong piece at once
+   * @param torrent its hashes, where they are known, tell a wrong piece at once; who holds to others is not asked
    * @throws Fault BLOB_FETCH_FAILED when no member is left that has the blob
    */
   async run(torrent: Torrent | undefined, signal: AbortSignal): Promise<void> {
@@ -49,13 +49,14 @@ export class Direct {
     let askedAgain = false
     while (!this.#assembly.complete) {
       signal.throwIfAborted()
-      const holder = this.#holders
-        .whole()
-        .find(({ member, size }) => !tried.has(member) && size === this.#assembly.size)
+      const holder = this.#holders.whole().find(({ member, size, infoHash = torrent?.infoHash }) => {
+        const agrees = size === this.#assembly.size && (!torrent || infoHash === torrent.infoHash)
+        return agrees && !tried.has(member)
+      })
       if (holder) {
         tried.add(holder.member)
         const before = this.#assembly.count
-        await this.#fillFrom(holder.member, torrent, signal)
+        await this.#fillFrom(holder, torrent, signal)
         if (this.#storageError) throw this.#storageError.error
         if (this.#assembly.count > before) askedAgain = false
       } else if (askedAgain) {
@@ -72,8 +73,9 @@ export class Direct {
     }
   }
 
-  async #fillFrom(member: NodeId, torrent: Torrent | undefined, signal: AbortSignal): Promise<void> {
+  async #fillFrom(holder: Holder, torrent: Torrent | undefined, signal: AbortSignal): Promise<void> {
     const { logger } = this.#components
+    const { member } = holder
     let line: Line | undefined
     try {
       line = await this.#holders.line(member, signal)
@@ -81,7 +83,7 @@ export class Direct {
         const first = gap.first * this.#assembly.pieceLength
         const last = Math.min((gap.last + 1) * this.#assembly.pieceLength, this.#assembly.size) - 1
         const frames = line.read(this.#digest, { first, last }, signal)
-        await this.#fillGap(member, gap.first, frames, torrent)
+        await this.#fillGap(holder, gap.first, frames, torrent)
       }
       await line.close()
     } catch (error) {
@@ -92,7 +94,7 @@ export class Direct {
   }
 
   async #fillGap(
-    member: NodeId,
+    holder: Holder,
     firstPiece: number,
     frames: AsyncIterable<Uint8Array>,
     torrent: Torrent | undefined,
@@ -108,18 +110,26 @@ export class Direct {
         filled += part.length
         used += part.length
         if (part.length < wanted) continue
-        await this.#keep(member, piece, buffer.subarray(0, filled), torrent)
+        await this.#keep(holder, piece, buffer.subarray(0, filled), torrent)
         piece++
         filled = 0
       }
     }
   }
 
-  async #keep(member: NodeId, piece: number, bytes: Uint8Array, torrent: Torrent | undefined): Promise<void> {
+  async #keep(
+    { member, infoHash }: Holder,
+    piece: number,
+    bytes: Uint8Array,
+    torrent: Torrent | undefined,
+  ): Promise<void> {
     const { transfers, distrust, logger } = this.#components
     if (torrent && !isPiece(torrent, piece, bytes)) {
-      logger.warn({ member, digest: this.#digest }, 'swarm: a member gave wrong bytes and is passed over')
-      distrust.add(this.#digest, member)
+      // Who has not told any hashes may be right, and the hashes wrong.
+      if (infoHash !== undefined) {
+        logger.warn({ member, digest: this.#digest }, 'swarm: a member gave wrong bytes and is passed over')
+        distrust.add(this.#digest, member)
+      }
       throw new Fault('PIECE_WRONG', 'a piece does not agree with its hash', { member, piece })
     }
     try {

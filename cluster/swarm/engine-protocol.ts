@@ -1,6 +1,7 @@
 import type { Member } from '../membership/roster.ts'
 import type { NodeId } from '../network/network.ts'
 import type { Whom } from './engine.ts'
+import type { Bitfield } from './piece-map.ts'
 import type { Torrent } from './torrent.ts'
 
 /*
@@ -35,7 +36,13 @@ export type ToEngine =
   | { readonly type: 'members'; readonly changed: readonly KnownMember[]; readonly gone: readonly NodeId[] }
   | { readonly type: 'dial'; readonly call: number; readonly member: NodeId }
   | { readonly type: 'hang-up'; readonly call: number }
-  | { readonly type: 'join'; readonly session: number; readonly torrent: Torrent; readonly complete: boolean }
+  | {
+      readonly type: 'join'
+      readonly session: number
+      readonly torrent: Torrent
+      readonly complete: boolean
+      readonly here: Bitfield | undefined
+    }
   | {
       readonly type: 'attach'
       readonly call: number

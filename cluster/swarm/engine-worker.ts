@@ -73,7 +73,7 @@ interface Joined {
 }
 const sessions = new Map<number, Joined>()
 
-function join({ session: id, torrent, complete }: Extract<ToEngine, { type: 'join' }>): void {
+function join({ session: id, torrent, complete, here }: Extract<ToEngine, { type: 'join' }>): void {
   const report = () => {
     if (joined.sent > 0) post({ type: 'sent', session: id, bytes: joined.sent })
     joined.sent = 0
@@ -86,6 +86,7 @@ function join({ session: id, torrent, complete }: Extract<ToEngine, { type: 'joi
     },
     {
       complete,
+      here,
       front: () => joined.front,
       whom: (member) => joined.whom.get(member) ?? NOBODY,
       events: {

@@ -1,5 +1,6 @@
 import type { Startable } from '../../src/runtime/startable.ts'
 import type { NodeId } from '../network/network.ts'
+import type { Bitfield } from './piece-map.ts'
 import type { Torrent } from './torrent.ts'
 
 /**
@@ -43,6 +44,8 @@ export interface PieceBytes {
 export interface SessionInit {
   /** All pieces are there and verified: nothing is asked for. */
   readonly complete: boolean
+  /** Pieces that are there and verified when it begins, as in the bitfield of the wire; none where absent. */
+  readonly here?: Bitfield | undefined
   /** The first piece a reader waits for. */
   readonly front: () => number | undefined
   /** What the room thinks of this member now. */

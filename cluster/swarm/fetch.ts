@@ -9,7 +9,7 @@ import { Direct, type DirectComponents } from './direct.ts'
 import { Gathering, type GatheringComponents } from './gathering.ts'
 import { type Holder, Holders, type HoldersComponents } from './holders.ts'
 import { Incoming, LIED } from './incoming.ts'
-import { FETCH_ATTEMPTS_MAX, FIND_TIMEOUT_MS } from './limits.ts'
+import { FETCH_ATTEMPTS_MAX, FIND_TIMEOUT_MS, RESUME_BYTES_MIN } from './limits.ts'
 import type { Line } from './line.ts'
 import type { Torrent } from './torrent.ts'
 import type { TorrentShelf } from './torrent-shelf.ts'
@@ -60,7 +60,9 @@ export class Fetch {
   /** Tells those who wait; also where it may not even begin. */
   async fail(error: unknown): Promise<void> {
     const digest = this.#digest
-    this.#components.logger.warn({ digest, err: error }, 'a blob could not be fetched')
+    // Whoever is turned away at the door is told so; a line of the log for each would be a flood of its own.
+    const level = isFault(error, 'TOO_MANY_WAITING') ? 'debug' : 'warn'
+    this.#components.logger[level]({ digest, err: error }, 'a blob could not be fetched')
     const fault = isFault(error)
       ? error
       : new Fault('BLOB_FETCH_FAILED', 'the blob could not be fetched', { digest }, error)
@@ -96,10 +98,12 @@ export class Fetch {
   async #attempt(holders: Holders, holder: Holder, signal: AbortSignal): Promise<boolean> {
     const { blobs } = this.#components
     const size = holder.size as number
-    const assembly = new Assembly(blobs, this.#digest, size, await blobs.stage())
+    const staged = await blobs.stage(size >= RESUME_BYTES_MIN ? this.#digest : undefined)
+    const assembly = new Assembly(blobs, this.#digest, size, staged)
     const release = assembly.use()
     const from = { torrent: new Set<NodeId>(), direct: new Set<NodeId>() }
     let claim: Claim | undefined
+    let recalled = 0
     let gathering: Gathering | undefined
     this.incoming.begin(assembly)
     try {
@@ -108,6 +112,12 @@ export class Fetch {
         const { torrent } = claim
         const { infoHash } = torrent
         this.#torrent = torrent
+        recalled = await assembly.recall(torrent, signal)
+        if (recalled > 0)
+          this.#components.logger.info(
+            { digest: this.#digest, recalled, of: torrent.pieceCount },
+            'swarm: a fetch goes on from what an earlier one has left',
+          )
         assembly.holdWhile(() => holders.whole().some((one) => one.infoHash && one.infoHash !== infoHash))
         this.#gathering = gathering = new Gathering(
           this.#components,
@@ -129,7 +139,13 @@ export class Fetch {
     } catch (error) {
       await gathering?.end(false)
       this.#torrent = undefined
-      if (!this.#blame(error, holders, size, claim, from.direct)) throw error
+      if (recalled > 0 && isFault(error, 'DIGEST_INVALID')) {
+        // Nobody of today need have lied: bytes that lay on the disk may have changed.
+        this.#components.logger.warn(
+          { digest: this.#digest },
+          'swarm: what an earlier fetch has left did not give the digest',
+        )
+      } else if (!this.#blame(error, holders, size, claim, from.direct)) throw error
       await this.incoming.lied(assembly)
       return false
     } finally {
@@ -178,15 +194,19 @@ export class Fetch {
     direct: ReadonlySet<NodeId>,
   ): boolean {
     const { distrust, logger, nameOf } = this.#components
+    const exhausted = isFault(error) && error.facts['exhausted'] === true
+    const doubters = holders
+      .whole()
+      .filter((one) => one.size === size && one.infoHash !== claim?.torrent.infoHash)
     let liars: NodeId[]
     if (isFault(error, 'DIGEST_INVALID')) {
       if (claim) distrust.add(this.#digest, claim.torrent.infoHash)
       liars = claim ? claimants(holders, claim) : [...direct]
-    } else if (
-      isFault(error) &&
-      error.facts['exhausted'] &&
-      holders.whole().some((one) => one.size !== size)
-    ) {
+    } else if (exhausted && claim && doubters.length > 0) {
+      // Nobody's bytes agreed with these hashes: they may be the lie. Those who hold to others come next.
+      distrust.add(this.#digest, claim.torrent.infoHash)
+      liars = [claim.by.member]
+    } else if (exhausted && holders.whole().some((one) => one.size !== size)) {
       // Nobody gave all the bytes of this size, and others say the blob has another.
       liars = holders.whole().flatMap((one) => (one.size === size ? [one.member] : []))
     } else {
@@ -210,7 +230,7 @@ export class Fetch {
       milliseconds: Math.round(clock.monotonic() - this.#startedAt),
     })
     this.incoming.commit()
-    if (this.#torrent) await shelf.keep(this.#torrent)
+    if (this.#torrent) await shelf.keep(this.#digest, assembly.size, this.#torrent.pieces)
   }
 }
 

@@ -56,7 +56,9 @@ export class Incoming {
 
   /** The members of this attempt have lied, and another begins. */
   async lied(assembly: Assembly): Promise<void> {
-    await assembly.fail(new Fault('BLOB_FETCH_FAILED', LIED, { digest: this.#digest, retried: true }))
+    await assembly.fail(new Fault('BLOB_FETCH_FAILED', LIED, { digest: this.#digest, retried: true }), {
+      leave: false,
+    })
   }
 
   commit(): void {
@@ -65,12 +67,13 @@ export class Incoming {
   }
 
   async fail(fault: Fault): Promise<void> {
+    // A full disk needs the room; whatever else it was, the next fetch need not begin at nothing.
+    await this.#assembly?.fail(fault, { leave: !isFault(fault, 'STORAGE_FULL') })
     this.#failure = fault
     this.#over = true
     this.#found.reject(fault)
     this.#committed.reject(fault)
     this.#change.announce()
-    await this.#assembly?.fail(fault)
   }
 
   /** Who got bytes of a lie must be told; who got none yet goes on with the next attempt. */

@@ -39,6 +39,12 @@ export const DIRECT_SENDS_CONCURRENT_MAX = 16
 export const FETCHES_CONCURRENT_MAX = 64
 /** Fetches that wait for their turn; past it a caller is told so at once. */
 export const FETCHES_WAITING_MAX = 1024
+/** From here a download survives a restart half-way: below, fetching it again costs less than syncing does. */
+export const RESUME_BYTES_MIN = 8 * MiB
+/** Written and not yet in the piece map: a power cut costs the hashing of so much, or its way over a link. */
+export const CHECKPOINT_BYTES = 32 * MiB
+/** Read of each piece that is in no map, to pass over holes: one page of the disk's. */
+export const PIECE_PROBE_BYTES = 4 * KiB
 /** A fetch starts over when the bytes did not give the digest: so many lies, then it is over. */
 export const FETCH_ATTEMPTS_MAX = 4
 /** A site's next node fetches over the long link when the one whose turn it is has brought nothing for so long. */
@@ -65,8 +71,8 @@ export const DIALS_IN_VAIN_MAX = 2
 export const HASHINGS_CONCURRENT_MAX = 2
 /** Announced blobs that wait for hashing; past it they are hashed when somebody asks. */
 export const HASHINGS_WAITING_MAX = 10_000
-/** Torrents kept in memory after use: 40 KB of hashes each at most sizes. */
-export const TORRENTS_REMEMBERED_MAX = 256
+/** Torrents kept in memory after use: some 200 of the usual 80 KB, or three of the largest blobs. */
+export const TORRENTS_REMEMBERED_BYTES_MAX = 16 * MiB
 /** Infohashes members were told of lately: only these are woken by a handshake. */
 export const INFOHASHES_TOLD_MAX = 100_000
 /** Active torrents hold a file and about 43 KB each. */

@@ -31,7 +31,8 @@ export class RemoteSession implements Session {
     this.#parts = parts
     this.#bytes = bytes
     this.#init = init
-    parts.post({ type: 'join', session: parts.id, torrent, complete: init.complete })
+    const { complete, here } = init
+    parts.post({ type: 'join', session: parts.id, torrent, complete, here })
     this.#tell()
   }
 

@@ -94,7 +94,7 @@ export class Sessions {
     const active = this.#join(
       torrent,
       assembly,
-      { whom, complete: false, front: () => assembly.front() },
+      { whom, complete: false, here: assembly.here(), front: () => assembly.front() },
       events,
       release,
     )

@@ -4,6 +4,7 @@ import { TORRENT_BYTES_MIN } from '../../src/limits.ts'
 import type { Digest } from '../../src/oci/digest.ts'
 import type { BlobSource, IncomingBlob } from '../../src/registry/blob-source.ts'
 import type { BlobStore, ByteRange } from '../../src/registry/blob-store.ts'
+import type { PieceSink } from '../../src/registry/piece-sink.ts'
 import type { TransferStatus } from '../../src/registry/topology.ts'
 import type { Clock } from '../../src/runtime/clock.ts'
 import type { Logger } from '../../src/runtime/logger.ts'
@@ -145,8 +146,12 @@ export class Swarm implements BlobSource, Startable {
     return this.#components.roster.isMember(member)
   }
 
+  get pieces(): PieceSink {
+    return this.#shelf
+  }
+
   announce(digest: Digest, size: number): void {
-    // Others ask when they want it; by then the pieces shall be hashed.
+    // Others ask when they want it; by then the pieces shall be hashed, where the push has not done so.
     if (size >= TORRENT_BYTES_MIN) this.#shelf.prepare(digest)
   }
 

@@ -4,16 +4,18 @@ import { LRUCache } from 'lru-cache'
 import { TORRENT_BYTES_MIN } from '../../src/limits.ts'
 import { algorithmOf, type Digest, hexOf, isDigest, parseDigest } from '../../src/oci/digest.ts'
 import type { BlobStore } from '../../src/registry/blob-store.ts'
+import type { PieceSink } from '../../src/registry/piece-sink.ts'
 import { writeDurable } from '../../src/runtime/durable-file.ts'
 import type { Logger } from '../../src/runtime/logger.ts'
 import type { Startable } from '../../src/runtime/startable.ts'
 import {
+  BLOB_BYTES_MAX,
   HASHINGS_CONCURRENT_MAX,
   HASHINGS_WAITING_MAX,
   INFOHASHES_TOLD_MAX,
-  TORRENTS_REMEMBERED_MAX,
+  TORRENTS_REMEMBERED_BYTES_MAX,
 } from './limits.ts'
-import { hashPieces, type Torrent, torrentOf } from './torrent.ts'
+import { hashPieces, pieceLengthOf, type Torrent, torrentOf } from './torrent.ts'
 import { abortable, Places } from './waiting.ts'
 
 const INFOHASH_BYTES = 20
@@ -30,17 +32,22 @@ export interface TorrentShelfComponents {
  *
  * The files only save the hashing: one that is absent, torn or stale is made again from the blob.
  */
-export class TorrentShelf implements Startable {
+export class TorrentShelf implements PieceSink, Startable {
   readonly #blobs: BlobStore
   readonly #logger: Logger
   readonly #directory: string
-  readonly #remembered = new LRUCache<Digest, Torrent>({ max: TORRENTS_REMEMBERED_MAX })
+  readonly #remembered = new LRUCache<Digest, Torrent>({
+    maxSize: TORRENTS_REMEMBERED_BYTES_MAX,
+    sizeCalculation: ({ pieces, info }) => pieces.length + info.length,
+  })
   readonly #told = new LRUCache<string, Digest>({ max: INFOHASHES_TOLD_MAX })
   readonly #making = new Map<Digest, Promise<Torrent | undefined>>()
   readonly #places = new Places(HASHINGS_CONCURRENT_MAX)
-  readonly #writing = new Set<string>()
+  /** Names the sweep leaves alone: the blob of what was kept since it began may still be on its way to its place. */
+  readonly #fresh = new Set<string>()
   #stopping = new AbortController()
   #sweeping: Promise<void> = Promise.resolve()
+  #isSweeping = false
 
   constructor(components: TorrentShelfComponents, directory: string) {
     this.#blobs = components.blobs
@@ -51,9 +58,16 @@ export class TorrentShelf implements Startable {
   async start(): Promise<void> {
     this.#stopping = new AbortController()
     await mkdir(this.#directory, { recursive: true })
-    this.#sweeping = this.#sweep().catch((error: unknown) => {
-      if (!this.#stopping.signal.aborted) this.#logger.warn({ err: error }, 'old piece hashes were not swept')
-    })
+    this.#isSweeping = true
+    this.#sweeping = this.#sweep()
+      .catch((error: unknown) => {
+        if (this.#stopping.signal.aborted) return
+        this.#logger.warn({ err: error }, 'old piece hashes were not swept')
+      })
+      .finally(() => {
+        this.#isSweeping = false
+        this.#fresh.clear()
+      })
   }
 
   async stop(): Promise<void> {
@@ -89,19 +103,21 @@ export class TorrentShelf implements Startable {
     })
   }
 
-  /** A blob has arrived together with its torrent: nothing to hash. */
-  async keep(torrent: Torrent): Promise<void> {
-    const { digest, infoHash, pieces } = torrent
+  pieceLengthOf(size: number): number | undefined {
+    return size < TORRENT_BYTES_MIN || size > BLOB_BYTES_MAX ? undefined : pieceLengthOf(size)
+  }
+
+  /** The hashes of a blob that is proven: nobody reads it again for them. */
+  async keep(digest: Digest, size: number, hashes: Uint8Array): Promise<void> {
+    const torrent = torrentOf(digest, size, hashes)
     this.#remembered.set(digest, torrent)
     const path = this.#pathOf(digest)
-    this.#writing.add(basename(path))
+    if (this.#isSweeping) this.#fresh.add(basename(path))
     try {
       await mkdir(dirname(path), { recursive: true })
-      await writeDurable(path, Buffer.concat([Buffer.from(infoHash, 'hex'), pieces]), 0o600)
+      await writeDurable(path, Buffer.concat([Buffer.from(torrent.infoHash, 'hex'), hashes]), 0o600)
     } catch (error) {
       this.#logger.warn({ digest, err: error }, 'swarm: piece hashes were not kept')
-    } finally {
-      this.#writing.delete(basename(path))
     }
   }
 
@@ -127,9 +143,9 @@ export class TorrentShelf implements Startable {
       if (loaded) return loaded
       const giveBack = await this.#places.take(signal)
       try {
-        const torrent = torrentOf(digest, blob.size, await hashPieces(blob, signal))
-        await this.keep(torrent)
-        return torrent
+        const hashes = await hashPieces(blob, signal)
+        await this.keep(digest, blob.size, hashes)
+        return torrentOf(digest, blob.size, hashes)
       } finally {
         giveBack()
       }
@@ -162,9 +178,10 @@ export class TorrentShelf implements Startable {
       for (const shelf of await readdir(join(this.#directory, algorithm))) {
         for (const name of await readdir(join(this.#directory, algorithm, shelf))) {
           this.#stopping.signal.throwIfAborted()
-          if (this.#writing.has(name.replace(/\.new$/, ''))) continue
+          if (this.#fresh.has(name.replace(/\.new$/, ''))) continue
           const digest = `${algorithm}:${name}`
           if (isDigest(digest) && (await this.#blobs.stat(parseDigest(digest)))) continue
+          if (this.#fresh.has(name)) continue
           await rm(join(this.#directory, algorithm, shelf, name), { force: true })
         }
       }

@@ -10,6 +10,7 @@ import type { PieceBytes, Session, SessionInit } from './engine.ts'
 import { REQUESTS_OPEN_MAX, UPLOAD_SLOTS } from './limits.ts'
 import type { Pace } from './pace.ts'
 import { BLOCK_BYTES } from './piece-buffer.ts'
+import { type Bitfield, countOf, emptyBitfield, hasPiece } from './piece-map.ts'
 import type { PiecePool } from './piece-pool.ts'
 import { PieceStore } from './piece-store.ts'
 import type { ReadAhead } from './read-ahead.ts'
@@ -46,6 +47,7 @@ export class WebTorrentSession implements Session {
   /** Who sent blocks of pieces not yet verified. */
   readonly #sources = new Map<number, Set<NodeId>>()
   readonly #revealing: Revealing<Link>
+  readonly #here: Bitfield
   #missing: number
   #count = 0
   #stopped: Promise<void> | undefined
@@ -55,7 +57,8 @@ export class WebTorrentSession implements Session {
     this.torrent = torrent
     this.#init = init
     this.#ended = ended
-    this.#missing = init.complete ? 0 : torrent.pieceCount
+    this.#here = Uint8Array.from(init.here ?? emptyBitfield(torrent.pieceCount))
+    this.#missing = init.complete ? 0 : torrent.pieceCount - countOf(this.#here)
     const store = new PieceStore(torrent, bytes, parts.readAhead)
     this.#torrent = parts.client.add(metainfoOf(torrent), {
       // webtorrent calls `new`; a constructor may give back another object.
@@ -64,8 +67,8 @@ export class WebTorrentSession implements Session {
       } as unknown as new () => PieceStore,
       storeCacheSlots: 0,
       skipVerify: init.complete,
-      // An empty bitfield says that nothing is there yet, instead of reading and hashing it all.
-      ...(!init.complete && { bitfield: new Uint8Array(Math.ceil(torrent.pieceCount / 8)) }),
+      // A bitfield says what is there, instead of reading and hashing it all.
+      ...(!init.complete && { bitfield: Uint8Array.from(this.#here) }),
       uploads: UPLOAD_SLOTS,
       alwaysChokeSeeders: false,
       announce: [],
@@ -231,7 +234,8 @@ export class WebTorrentSession implements Session {
   }
 
   #onVerified(index: number): void {
-    if (this.#init.complete) return
+    // Of pieces that were there from the start it hashes one again.
+    if (this.#init.complete || hasPiece(this.#here, index)) return
     this.#missing--
     this.#requests.verified(index)
     const from = this.#sources.get(index) ?? new Set<NodeId>()

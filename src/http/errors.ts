@@ -42,6 +42,7 @@ const STATUS: Readonly<Record<string, number>> = {
   STORE_UNREADABLE: 503,
   STORE_WRITE_FAILED: 503,
   TOKENS_UNAVAILABLE: 503,
+  TOO_MANY_WAITING: 503,
   STORAGE_FULL: 507,
 }
 

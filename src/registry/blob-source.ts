@@ -1,5 +1,6 @@
 import type { Digest } from '../oci/digest.ts'
 import type { ByteRange } from './blob-store.ts'
+import type { PieceSink } from './piece-sink.ts'
 
 /** Where blobs come from that this node lacks. A cluster fulfils it; a single node has `noBlobSource`. */
 export interface BlobSource {
@@ -11,6 +12,8 @@ export interface BlobSource {
   fetch(digest: Digest, signal?: AbortSignal): Promise<IncomingBlob | undefined>
   /** This node now holds the blob, durable: others may be told. */
   announce(digest: Digest, size: number): void
+  /** Where the piece hashes of what clients push go, so that who fetches it can be told at once. */
+  readonly pieces?: PieceSink
 }
 
 export interface IncomingBlob {

@@ -14,8 +14,12 @@ export interface BlobStore {
   stat(digest: Digest): Promise<{ readonly size: number } | undefined>
   /** Random access to a committed blob; the caller closes it. */
   open(digest: Digest): Promise<OpenBlob | undefined>
-  /** A private file for bytes that arrive in any order (the swarm). Gone after a restart. */
-  stage(): Promise<StagedBlob>
+  /**
+   * A private file for bytes that arrive in any order (the swarm). Gone after a restart.
+   * @param digest what they are to be: they may then be left for the next who stages the same digest, and what
+   *   another has left is there already. A store need not be able to.
+   */
+  stage(digest?: Digest): Promise<StagedBlob>
   delete(digest: Digest): Promise<boolean>
   list(): AsyncIterable<{ readonly digest: Digest; readonly size: number }>
 }
@@ -38,9 +42,22 @@ export interface StagedBlob {
   read(into: Uint8Array, position: number): Promise<number>
   /**
    * Hashes the whole file, makes it durable (fsync of file and directory) and puts it under its digest.
-   * @throws Fault DIGEST_INVALID when the bytes do not give the digest; the staged file is then gone
+   * @throws Fault DIGEST_INVALID when the bytes do not give the digest; the staged file is then gone, as after any
+   *   failure but the abort of `signal`
    */
   commit(digest: Digest, signal?: AbortSignal): Promise<{ readonly size: number }>
   /** Idempotent; does nothing after `commit`. */
   discard(): Promise<void>
+  /** How it outlives the run of the node; absent where it does not. */
+  readonly keeping?: Keeping
+}
+
+/** What lets a half-arrived blob be gone on with later. A bounded number waits, for a bounded time. */
+export interface Keeping {
+  /** What was noted of the bytes that are there already; undefined where there are none. */
+  readonly note: Uint8Array | undefined
+  /** Makes what was written so far durable, then the note: a crash leaves it, or the one before. */
+  checkpoint(note: Uint8Array): Promise<void>
+  /** Ends it like `discard`, but leaves bytes and note to the next who stages the digest. */
+  leave(): Promise<void>
 }

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { PieceSink } from '../../src/registry/piece-sink.ts'
 import { type Clock, systemClock } from '../../src/runtime/clock.ts'
 import { systemRandom } from '../../src/runtime/random.ts'
 import { DiskBlobStore } from '../../src/store/disk/disk-blob-store.ts'
@@ -21,11 +22,15 @@ export interface DiskStores {
 }
 
 /** The disk store as a node opens it, on a directory that may hold what another run left. */
-export async function openDisk(root: string, clock: Clock = systemClock): Promise<DiskStores> {
+export async function openDisk(
+  root: string,
+  clock: Clock = systemClock,
+  pieces?: PieceSink,
+): Promise<DiskStores> {
   const hashing = new HashWorkers()
   const layout = new DiskLayout(root)
-  const blobs = new DiskBlobStore({ layout, hashing, random: systemRandom })
-  const uploads = new DiskUploadStore({ layout, hashing, random: systemRandom, clock })
+  const blobs = new DiskBlobStore({ layout, hashing, random: systemRandom, clock })
+  const uploads = new DiskUploadStore({ layout, hashing, random: systemRandom, clock, pieces })
   await blobs.start()
   await uploads.start()
   return { layout, blobs, uploads, close: () => hashing.stop() }

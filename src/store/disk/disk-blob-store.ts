@@ -1,11 +1,12 @@
-import { open, readdir, rm, stat, unlink } from 'node:fs/promises'
-import { join } from 'node:path'
+import { open, stat, unlink } from 'node:fs/promises'
 import type { Digest } from '../../oci/digest.ts'
 import type { BlobStore, OpenBlob, StagedBlob } from '../../registry/blob-store.ts'
+import type { Clock } from '../../runtime/clock.ts'
 import { syncDirectory } from '../../runtime/durable-file.ts'
 import type { Random } from '../../runtime/random.ts'
 import { closeFd, DiskBlob, openFd, sizeOfFd } from './disk-blob.ts'
 import { diskFault, isAbsent } from './disk-faults.ts'
+import { Halves } from './halves.ts'
 import type { HashWorkers } from './hash-workers.ts'
 import type { DiskLayout } from './layout.ts'
 import { ReadBuffers } from './read-buffers.ts'
@@ -15,6 +16,7 @@ export interface DiskBlobStoreParts {
   readonly layout: DiskLayout
   readonly hashing: HashWorkers
   readonly random: Random
+  readonly clock: Clock
 }
 
 /** Blobs as plain files an operator can look at. */
@@ -22,20 +24,20 @@ export class DiskBlobStore implements BlobStore {
   readonly #layout: DiskLayout
   readonly #hashing: HashWorkers
   readonly #random: Random
+  readonly #halves: Halves
   readonly #buffers = new ReadBuffers()
 
   constructor(parts: DiskBlobStoreParts) {
     this.#layout = parts.layout
     this.#hashing = parts.hashing
     this.#random = parts.random
+    this.#halves = new Halves(parts)
   }
 
-  /** Makes the directories and throws away what a crash left half-staged. */
+  /** Makes the directories, throws away what a crash left half-staged, and takes up what may be gone on with. */
   async start(): Promise<void> {
     await this.#layout.prepare()
-    for (const name of await readdir(this.#layout.pieces)) {
-      await rm(join(this.#layout.pieces, name), { force: true, recursive: true })
-    }
+    await this.#halves.start()
   }
 
   async stat(digest: Digest): Promise<{ readonly size: number } | undefined> {
@@ -64,10 +66,15 @@ export class DiskBlobStore implements BlobStore {
     }
   }
 
-  async stage(): Promise<StagedBlob> {
-    const path = this.#layout.piece(Buffer.from(this.#random.bytes(16)).toString('base64url'))
+  async stage(digest?: Digest): Promise<StagedBlob> {
+    const parts = { layout: this.#layout, hashing: this.#hashing }
     try {
-      return new StagedFile(await open(path, 'wx+', 0o600), path, this.#layout, this.#hashing)
+      if (digest) {
+        const half = await this.#halves.take(digest)
+        return new StagedFile({ ...parts, file: half.file, path: half.path, half })
+      }
+      const path = this.#layout.piece(Buffer.from(this.#random.bytes(16)).toString('base64url'))
+      return new StagedFile({ ...parts, file: await open(path, 'wx+', 0o600), path })
     } catch (error) {
       throw diskFault(error)
     }

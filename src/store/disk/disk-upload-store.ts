@@ -3,13 +3,14 @@ import { join } from 'node:path'
 import { Fault, isFault } from '../../errors.ts'
 import { BLOB_WRITE_CHUNK_BYTES } from '../../limits.ts'
 import { algorithmOf, type Digest, type DigestAlgorithm, hexOf } from '../../oci/digest.ts'
+import type { PieceSink } from '../../registry/piece-sink.ts'
 import type { UploadOwner, UploadState, UploadStore } from '../../registry/upload-store.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Random } from '../../runtime/random.ts'
 import { ofLength } from './announced-length.ts'
 import { BatchWriter } from './batch-writer.ts'
 import { diskFault } from './disk-faults.ts'
-import type { HashWorkers, Tail } from './hash-workers.ts'
+import type { Hashed, HashWorkers, Tail } from './hash-workers.ts'
 import type { DiskLayout } from './layout.ts'
 import { putInPlace } from './staged-file.ts'
 import { readUpload, type UploadFacts, writeFacts } from './upload-facts.ts'
@@ -28,6 +29,8 @@ export interface DiskUploadStoreParts {
   readonly hashing: HashWorkers
   readonly random: Random
   readonly clock: Clock
+  /** Is given the piece hashes of what is committed. */
+  readonly pieces?: PieceSink | undefined
 }
 
 /** Memory is the truth while the node runs, the files are what a restart rebuilds it from. */
@@ -47,6 +50,7 @@ export class DiskUploadStore implements UploadStore {
   readonly #hashing: HashWorkers
   readonly #random: Random
   readonly #clock: Clock
+  readonly #pieces: PieceSink | undefined
   readonly #sessions = new Map<string, Session>()
   #sweptAt = 0
 
@@ -55,6 +59,7 @@ export class DiskUploadStore implements UploadStore {
     this.#hashing = parts.hashing
     this.#random = parts.random
     this.#clock = parts.clock
+    this.#pieces = parts.pieces
   }
 
   /** Takes up the uploads of the last run, and removes what is no upload. */
@@ -168,7 +173,7 @@ export class DiskUploadStore implements UploadStore {
       session.offset = position
       // Below one batch, hashing at the end costs less than a thread.
       if (position < BLOB_WRITE_CHUNK_BYTES) return
-      session.tail ??= this.#hashing.tail(path, session.algorithm)
+      session.tail ??= this.#hashing.tail(path, session.algorithm, this.#pieceLengthOf)
       session.tail.advance(position)
     })
     try {
@@ -202,21 +207,30 @@ export class DiskUploadStore implements UploadStore {
     const path = this.#layout.uploadBytes(session.id)
     const file = await open(path, 'r+')
     try {
-      const [hex] = await Promise.all([this.#hash(session, path, algorithmOf(digest)), file.datasync()])
-      if (hex === hexOf(digest)) return
+      // Where the pieces are kept is another file: the disk may as well do both at once.
+      await Promise.all([this.#prove(session, path, digest), file.datasync()])
     } finally {
       await file.close()
     }
-    const facts = { digest, size: session.offset }
-    throw new Fault('DIGEST_INVALID', 'the bytes received do not give the digest', facts)
   }
 
-  #hash(session: Session, path: string, algorithm: DigestAlgorithm): Promise<string> {
+  async #prove(session: Session, path: string, digest: Digest): Promise<void> {
+    const size = session.offset
+    const { hex, pieces } = await this.#hash(session, path, algorithmOf(digest))
+    if (hex !== hexOf(digest)) {
+      throw new Fault('DIGEST_INVALID', 'the bytes received do not give the digest', { digest, size })
+    }
+    if (pieces) await this.#pieces?.keep(digest, size, pieces)
+  }
+
+  #hash(session: Session, path: string, algorithm: DigestAlgorithm): Promise<Hashed> {
     const { tail, offset } = session
     return tail?.algorithm === algorithm
       ? tail.finish(offset)
-      : this.#hashing.hashFile(path, offset, algorithm)
+      : this.#hashing.hashFile(path, offset, algorithm, this.#pieceLengthOf)
   }
+
+  readonly #pieceLengthOf = (size: number) => this.#pieces?.pieceLengthOf(size)
 
   async #remove(session: Session): Promise<void> {
     this.#sessions.delete(session.id)

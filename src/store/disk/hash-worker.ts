@@ -3,34 +3,49 @@ import { closeSync, openSync, readSync } from 'node:fs'
 import { parentPort } from 'node:worker_threads'
 import { BLOB_READ_CHUNK_BYTES } from '../../limits.ts'
 import type { DigestAlgorithm } from '../../oci/digest.ts'
+import { PieceHashes } from './piece-hashes.ts'
 
 /** What `HashWorkers` asks of its threads; every request is answered once, in order. */
 export type HashRequest =
-  | { type: 'advance'; tail: number; algorithm: DigestAlgorithm; path: string; from: number; length: number }
+  | ({ type: 'advance'; tail: number; path: string } & Stretch)
   | { type: 'finish'; tail: number; algorithm: DigestAlgorithm }
   | { type: 'drop'; tail: number }
 
-export type HashAnswer = { hex?: string } | { error: string }
+/** Bytes of a file, and what they go into; pieces begin again with a stretch from 0. */
+export interface Stretch {
+  readonly from: number
+  readonly length: number
+  readonly algorithm: DigestAlgorithm | undefined
+  readonly pieceLength: number | undefined
+}
 
-const hashes = new Map<number, Hash>()
+export type HashAnswer = { hex?: string; pieces?: Uint8Array | undefined } | { error: string }
+
+interface Tail {
+  digest?: Hash
+  pieces?: PieceHashes
+}
+
+const tails = new Map<number, Tail>()
 const buffer = Buffer.allocUnsafeSlow(BLOB_READ_CHUNK_BYTES)
 
 function serve(request: HashRequest): HashAnswer {
-  if (request.type === 'drop') {
-    hashes.delete(request.tail)
+  const tail = tails.get(request.tail) ?? {}
+  if (request.type === 'advance') {
+    tails.set(request.tail, tail)
+    advance(tail, request)
     return {}
   }
-  const hash = hashes.get(request.tail) ?? createHash(request.algorithm)
-  if (request.type === 'finish') {
-    hashes.delete(request.tail)
-    return { hex: hash.digest('hex') }
-  }
-  hashes.set(request.tail, hash)
-  advance(hash, request)
-  return {}
+  tails.delete(request.tail)
+  if (request.type === 'drop') return {}
+  const digest = tail.digest ?? createHash(request.algorithm)
+  return { hex: digest.digest('hex'), pieces: tail.pieces?.finish() }
 }
 
-function advance(hash: Hash, { path, from, length }: Extract<HashRequest, { type: 'advance' }>): void {
+function advance(tail: Tail, stretch: { readonly path: string } & Stretch): void {
+  const { path, from, length, algorithm, pieceLength } = stretch
+  if (algorithm) tail.digest ??= createHash(algorithm)
+  if (pieceLength !== undefined && from === 0) tail.pieces = new PieceHashes(pieceLength)
   const fd = openSync(path, 'r')
   try {
     let position = from
@@ -38,7 +53,9 @@ function advance(hash: Hash, { path, from, length }: Extract<HashRequest, { type
     while (position < end) {
       const got = readSync(fd, buffer, 0, Math.min(buffer.length, end - position), position)
       if (got === 0) throw new Error(`the file ends at ${position}, before ${end}`)
-      hash.update(buffer.subarray(0, got))
+      const bytes = buffer.subarray(0, got)
+      if (algorithm) tail.digest?.update(bytes)
+      if (pieceLength !== undefined) tail.pieces?.update(bytes)
       position += got
     }
   } finally {

@@ -4,7 +4,8 @@ import { Worker } from 'node:worker_threads'
 import { Fault } from '../../errors.ts'
 import { BLOB_WRITE_CHUNK_BYTES } from '../../limits.ts'
 import type { DigestAlgorithm } from '../../oci/digest.ts'
-import type { HashAnswer, HashRequest } from './hash-worker.ts'
+import type { HashAnswer, HashRequest, Stretch } from './hash-worker.ts'
+import { PieceHashes } from './piece-hashes.ts'
 
 /** Two keep up with two pushes at the speed of SHA-NI; more would only take cores from serving. */
 const WORKERS_MAX = 2
@@ -17,13 +18,25 @@ const WORKER_FILE = new URL(
   import.meta.url,
 )
 
+/** What one pass over a file has found. */
+export interface Hashed {
+  readonly hex: string
+  /** The SHA-1 of each piece, where pieces are wanted of a file of this size. */
+  readonly pieces: Uint8Array | undefined
+}
+
+/** Bytes of one piece of a file of `size` bytes; see `PieceSink`. */
+type PieceLengthOf = (size: number) => number | undefined
+
+const NO_PIECES: PieceLengthOf = () => undefined
+
 /** The hash of a file that follows right behind the writes: it reads what the page cache still holds. */
 export interface Tail {
   readonly algorithm: DigestAlgorithm
   /** The file is now written up to `position`. */
   advance(position: number): void
-  /** The hash of the first `size` bytes, in hexadecimal; the tail is used up. */
-  finish(size: number): Promise<string>
+  /** The hashes of the first `size` bytes; the tail is used up. */
+  finish(size: number): Promise<Hashed>
   drop(): void
 }
 
@@ -36,15 +49,20 @@ export class HashWorkers {
   #stopped = false
   #tails = 0
 
-  tail(path: string, algorithm: DigestAlgorithm): Tail {
-    return new FileTail(this.#thread(), ++this.#tails, path, algorithm)
+  tail(path: string, algorithm: DigestAlgorithm, pieceLengthOf: PieceLengthOf = NO_PIECES): Tail {
+    return new FileTail(this.#thread(), { id: ++this.#tails, path, algorithm, pieceLengthOf })
   }
 
-  /** The hash of a whole file; a small one is not worth a trip to a thread. */
-  async hashFile(path: string, size: number, algorithm: DigestAlgorithm): Promise<string> {
-    if (size > BLOB_WRITE_CHUNK_BYTES) return this.tail(path, algorithm).finish(size)
-    const bytes = await readFile(path)
-    return hash(algorithm, bytes.subarray(0, size), 'hex')
+  /** The hashes of a whole file; a small one is not worth a trip to a thread. */
+  async hashFile(
+    path: string,
+    size: number,
+    algorithm: DigestAlgorithm,
+    pieceLengthOf: PieceLengthOf = NO_PIECES,
+  ): Promise<Hashed> {
+    if (size > BLOB_WRITE_CHUNK_BYTES) return this.tail(path, algorithm, pieceLengthOf).finish(size)
+    const bytes = (await readFile(path)).subarray(0, size)
+    return { hex: hash(algorithm, bytes, 'hex'), pieces: piecesOf(bytes, pieceLengthOf(size)) }
   }
 
   async stop(): Promise<void> {
@@ -65,8 +83,17 @@ export class HashWorkers {
   }
 }
 
+function piecesOf(bytes: Uint8Array, pieceLength: number | undefined): Uint8Array | undefined {
+  if (pieceLength === undefined) return undefined
+  const pieces = new PieceHashes(pieceLength)
+  pieces.update(bytes)
+  return pieces.finish()
+}
+
+type Answer = Exclude<HashAnswer, { error: string }>
+
 interface Waiting {
-  readonly resolve: (answer: { hex?: string }) => void
+  readonly resolve: (answer: Answer) => void
   readonly reject: (error: Error) => void
 }
 
@@ -94,7 +121,7 @@ class Thread {
     this.#worker.on('exit', () => end(new Fault('HASHING_STOPPED', 'the hashing thread has ended')))
   }
 
-  ask(request: HashRequest): Promise<{ hex?: string }> {
+  ask(request: HashRequest): Promise<Answer> {
     if (this.#gone) return Promise.reject(this.#gone)
     return new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject })
@@ -107,31 +134,41 @@ class Thread {
   }
 }
 
-class FileTail implements Tail {
+interface TailInit {
+  readonly id: number
+  readonly path: string
   readonly algorithm: DigestAlgorithm
+  readonly pieceLengthOf: PieceLengthOf
+}
+
+class FileTail implements Tail {
   readonly #thread: Thread
-  readonly #id: number
-  readonly #path: string
+  readonly #init: TailInit
   #target = 0
   #hashed = 0
+  /** Up to where the pieces of this length are hashed; a file that grows past its length has them hashed anew. */
+  #pieced = 0
+  #pieceLength: number | undefined
   #running: Promise<void> | undefined
   #failure: Error | undefined
   #ended = false
 
-  constructor(thread: Thread, id: number, path: string, algorithm: DigestAlgorithm) {
+  constructor(thread: Thread, init: TailInit) {
     this.#thread = thread
-    this.#id = id
-    this.#path = path
-    this.algorithm = algorithm
+    this.#init = init
     thread.load++
+  }
+
+  get algorithm(): DigestAlgorithm {
+    return this.#init.algorithm
   }
 
   advance(position: number): void {
     this.#target = Math.max(this.#target, position)
-    if (!this.#running && this.#unfinished()) this.#running = this.#follow()
+    if (!this.#running && this.#next()) this.#running = this.#follow()
   }
 
-  async finish(size: number): Promise<string> {
+  async finish(size: number): Promise<Hashed> {
     this.advance(size)
     await this.#running
     if (this.#failure !== undefined) {
@@ -139,8 +176,9 @@ class FileTail implements Tail {
       throw this.#failure
     }
     this.#end()
-    const { hex } = await this.#thread.ask({ type: 'finish', tail: this.#id, algorithm: this.algorithm })
-    return hex ?? ''
+    const { id, algorithm } = this.#init
+    const { hex = '', pieces } = await this.#thread.ask({ type: 'finish', tail: id, algorithm })
+    return { hex, pieces }
   }
 
   drop(): void {
@@ -148,7 +186,7 @@ class FileTail implements Tail {
     this.#end()
     this.#failure ??= new Fault('HASHING_STOPPED', 'the upload is gone')
     // A thread that is gone has nothing to drop.
-    this.#thread.ask({ type: 'drop', tail: this.#id }).catch(() => {})
+    this.#thread.ask({ type: 'drop', tail: this.#init.id }).catch(() => {})
   }
 
   #end(): void {
@@ -158,18 +196,13 @@ class FileTail implements Tail {
 
   /** Never rejects: a failure waits for `finish`, which an upload may never come to. */
   async #follow(): Promise<void> {
-    while (this.#unfinished()) {
-      const length = Math.min(SLICE_BYTES, this.#target - this.#hashed)
-      const where = {
-        tail: this.#id,
-        algorithm: this.algorithm,
-        path: this.#path,
-        from: this.#hashed,
-        length,
-      }
+    const { id, path } = this.#init
+    for (let stretch = this.#next(); stretch; stretch = this.#next()) {
       try {
-        await this.#thread.ask({ type: 'advance', ...where })
-        this.#hashed += length
+        await this.#thread.ask({ type: 'advance', tail: id, path, ...stretch })
+        const end = stretch.from + stretch.length
+        if (stretch.algorithm) this.#hashed = end
+        if (stretch.pieceLength !== undefined) this.#pieced = end
       } catch (error) {
         this.#failure = error instanceof Error ? error : new Fault('HASHING_FAILED', String(error))
       }
@@ -178,7 +211,20 @@ class FileTail implements Tail {
     this.#running = undefined
   }
 
-  #unfinished(): boolean {
-    return this.#hashed < this.#target && this.#failure === undefined
+  /** What is to be hashed next: pieces that began again first, so that from there on one read serves both. */
+  #next(): Stretch | undefined {
+    if (this.#failure !== undefined) return undefined
+    const { algorithm, pieceLengthOf } = this.#init
+    const pieceLength = pieceLengthOf(this.#target)
+    if (pieceLength !== this.#pieceLength) {
+      this.#pieceLength = pieceLength
+      this.#pieced = 0
+    }
+    const slice = (from: number, end: number) => ({ from, length: Math.min(SLICE_BYTES, end - from) })
+    if (pieceLength !== undefined && this.#pieced < this.#hashed) {
+      return { ...slice(this.#pieced, this.#hashed), algorithm: undefined, pieceLength }
+    }
+    if (this.#hashed >= this.#target) return undefined
+    return { ...slice(this.#hashed, this.#target), algorithm, pieceLength }
   }
 }

@@ -17,8 +17,12 @@ import { syncDirectory } from '../../runtime/durable-file.ts'
  *     uploads/                from clients, in order, kept across a restart
  *       <id>.json             whose it is and since when
  *       <id>.bytes            what has arrived; its length is how far the upload stands
- *     pieces/                 from other nodes, in any order, thrown away at start
- *       <id>
+ *     pieces/                 from other nodes, in any order
+ *       <id>                  thrown away at start
+ *       sha256-3f4a….<id>/    half arrived, in somebody's hand (halves.ts)
+ *         bytes
+ *         note                which of them are proven
+ *       sha256-3f4a…/         the same, left for whoever wants the blob next
  */
 
 const ALGORITHMS: readonly DigestAlgorithm[] = ['sha256', 'sha512']
@@ -55,6 +59,11 @@ export class DiskLayout {
 
   piece(id: string): string {
     return join(this.pieces, id)
+  }
+
+  /** Where a half-arrived blob waits. */
+  half(digest: Digest): string {
+    return join(this.pieces, `${algorithmOf(digest)}-${hexOf(digest)}`)
   }
 
   /**

@@ -1,11 +1,21 @@
 import { type FileHandle, rename, rm } from 'node:fs/promises'
 import { Fault } from '../../errors.ts'
 import { algorithmOf, type Digest, hexOf } from '../../oci/digest.ts'
-import type { StagedBlob } from '../../registry/blob-store.ts'
+import type { Keeping, StagedBlob } from '../../registry/blob-store.ts'
 import { syncDirectory } from '../../runtime/durable-file.ts'
 import { diskFault } from './disk-faults.ts'
+import type { Half } from './halves.ts'
 import type { HashWorkers } from './hash-workers.ts'
 import type { DiskLayout } from './layout.ts'
+
+export interface StagedFileParts {
+  readonly file: FileHandle
+  readonly path: string
+  readonly layout: DiskLayout
+  readonly hashing: HashWorkers
+  /** Where the file is one that may be left half-way. */
+  readonly half?: Half
+}
 
 /** A private file that becomes a blob, or nothing. */
 export class StagedFile implements StagedBlob {
@@ -13,17 +23,23 @@ export class StagedFile implements StagedBlob {
   readonly #path: string
   readonly #layout: DiskLayout
   readonly #hashing: HashWorkers
+  readonly #half: Half | undefined
+  readonly keeping?: Keeping
+  #written = false
   #ended = false
 
-  constructor(file: FileHandle, path: string, layout: DiskLayout, hashing: HashWorkers) {
+  constructor({ file, path, layout, hashing, half }: StagedFileParts) {
     this.#file = file
     this.#path = path
     this.#layout = layout
     this.#hashing = hashing
+    this.#half = half
+    if (half) this.keeping = this.#keep(half)
   }
 
   async write(bytes: Uint8Array, position: number): Promise<void> {
     this.#refuseEnded()
+    this.#written = true
     try {
       let written = 0
       while (written < bytes.length) {
@@ -46,7 +62,7 @@ export class StagedFile implements StagedBlob {
     this.#refuseEnded()
     try {
       const { size } = await this.#file.stat()
-      const [hex] = await Promise.all([
+      const [{ hex }] = await Promise.all([
         this.#hashing.hashFile(this.#path, size, algorithmOf(digest)),
         this.#file.datasync(),
       ])
@@ -59,8 +75,11 @@ export class StagedFile implements StagedBlob {
       await putInPlace(this.#layout, this.#path, digest)
       return { size }
     } catch (error) {
-      await this.discard()
+      // Who was only told to stop may still leave it.
+      if (!signal?.aborted) await this.discard()
       throw diskFault(error)
+    } finally {
+      if (this.#ended) await this.#half?.remove()
     }
   }
 
@@ -68,7 +87,30 @@ export class StagedFile implements StagedBlob {
     if (this.#ended) return
     this.#ended = true
     await this.#file.close()
-    await rm(this.#path, { force: true })
+    if (this.#half) await this.#half.remove()
+    else await rm(this.#path, { force: true })
+  }
+
+  #keep(half: Half): Keeping {
+    return {
+      note: half.note,
+      checkpoint: async (note) => {
+        this.#refuseEnded()
+        try {
+          // Before the first byte there is nothing a power cut could take: no pull is worth a sync that early.
+          if (this.#written) await this.#file.datasync()
+          await half.write(note, this.#written)
+        } catch (error) {
+          throw diskFault(error)
+        }
+      },
+      leave: async () => {
+        if (this.#ended) return
+        this.#ended = true
+        await this.#file.close()
+        await half.leave()
+      },
+    }
   }
 
   #refuseEnded(): void {
@@ -84,4 +126,6 @@ export async function putInPlace(layout: DiskLayout, path: string, digest: Diges
   const directory = await layout.directoryFor(digest)
   await rename(path, layout.blob(digest))
   await syncDirectory(directory)
+  // Nobody needs a half of it any more.
+  await rm(layout.half(digest), { recursive: true, force: true })
 }

@@ -32,6 +32,8 @@ export interface Ship {
 export interface ShipInit extends Partial<SwarmInit> {
   /** What the swarm sees instead of the disk store. */
   readonly blobs?: (blobs: BlobStore) => BlobStore
+  /** Where its blobs and hashes are; a directory of its own where it is not said. */
+  readonly root?: string
   /** How many times faster than real time its waits go by. */
   readonly haste?: number
   /** Where it stands; all at one site where it is not said. */
@@ -62,7 +64,7 @@ export function acquaint(ships: readonly Ship[]): void {
 }
 
 export async function launch(cast: Cast, name: string, init: ShipInit): Promise<Ship> {
-  const root = await temporary()
+  const root = init.root ?? (await temporary())
   const disk = await openDisk(root)
   onTestFinished(() => disk.close())
   const blobs = init.blobs ? init.blobs(disk.blobs) : disk.blobs

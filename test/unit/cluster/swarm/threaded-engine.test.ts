@@ -20,7 +20,9 @@ describe('a swarm whose engine has a thread of its own', () => {
   it('listens in the thread alone, and says when the port is taken', async () => {
     const [a, b] = await fleet(THREAD, {})
     const { port } = b!.swarm.address()!
-    await expect(launch(a!.cast, 'late', { port, ...THREAD })).rejects.toMatchObject({ code: 'LISTEN_FAILED' })
+    await expect(launch(a!.cast, 'late', { port, ...THREAD })).rejects.toMatchObject({
+      code: 'LISTEN_FAILED',
+    })
   })
 
   it('lets nobody in who is no member any more', async () => {
@@ -34,20 +36,23 @@ describe('a swarm whose engine has a thread of its own', () => {
 
   it('tells a full disk as it is told where there is no thread', async () => {
     const full = Object.assign(new Error('no room'), { code: 'STORAGE_FULL' })
-    const [a, b] = await fleet({}, {
-      ...THREAD,
-      blobs: (blobs) => ({
-        stat: (digest) => blobs.stat(digest),
-        open: (digest) => blobs.open(digest),
-        delete: (digest) => blobs.delete(digest),
-        list: () => blobs.list(),
-        stage: async () => ({
-          ...(await blobs.stage()),
-          write: () => Promise.reject(full),
-          discard: async () => {},
+    const [a, b] = await fleet(
+      {},
+      {
+        ...THREAD,
+        blobs: (blobs) => ({
+          stat: (digest) => blobs.stat(digest),
+          open: (digest) => blobs.open(digest),
+          delete: (digest) => blobs.delete(digest),
+          list: () => blobs.list(),
+          stage: async () => ({
+            ...(await blobs.stage()),
+            write: () => Promise.reject(full),
+            discard: async () => {},
+          }),
         }),
-      }),
-    })
+      },
+    )
     const goods = cargo(2 * MiB)
     await load(a!, goods)
     await expect(pull(b!, goods.digest)).rejects.toMatchObject({ cause: full })

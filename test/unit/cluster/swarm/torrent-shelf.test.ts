@@ -1,13 +1,20 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { hashPieces, torrentOf } from '../../../../cluster/swarm/torrent.ts'
 import { TorrentShelf } from '../../../../cluster/swarm/torrent-shelf.ts'
 import type { Digest } from '../../../../src/oci/digest.ts'
 import type { BlobStore } from '../../../../src/registry/blob-store.ts'
+import { systemClock } from '../../../../src/runtime/clock.ts'
 import { silentLogger } from '../../../../src/runtime/logger.ts'
-import { openTemporaryDisk } from '../../../support/disk.ts'
+import { openDisk, openTemporaryDisk } from '../../../support/disk.ts'
 import { temporary } from '../network/cast.ts'
 import { type Cargo, cargo, KiB, MiB } from './fleet.ts'
+
+/** As a client sends it. */
+async function* oneByOne(bytes: Buffer): AsyncIterable<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += 64 * KiB) yield bytes.subarray(at, at + 64 * KiB)
+}
 
 async function stand(...goods: Cargo[]) {
   const disk = await openTemporaryDisk()
@@ -39,7 +46,7 @@ async function stand(...goods: Cargo[]) {
     const all = await readdir(directory, { recursive: true, withFileTypes: true })
     return all.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
   }
-  return { blobs, shelf, files, opened: () => opened }
+  return { root: disk.root, blobs, shelf, files, opened: () => opened }
 }
 
 describe('the shelf of torrents', () => {
@@ -93,6 +100,42 @@ describe('the shelf of torrents', () => {
     await blobs.delete(gone.digest)
     await shelf()
     await expect.poll(files).toEqual([path])
+  })
+
+  it.each([256 * KiB, MiB, 3 * MiB + 17])(
+    'has the torrent of a pushed blob of %i bytes unread',
+    async (size) => {
+      const goods = cargo(size)
+      const { shelf, opened, root, blobs } = await stand()
+      const one = await shelf()
+      const disk = await openDisk(root, systemClock, one)
+      onTestFinished(() => disk.close())
+      const { uploads } = disk
+      const { id } = await uploads.create({ principal: 'p', repository: 'r' })
+      await uploads.append(id, 0, oneByOne(goods.bytes))
+      await uploads.commit(id, goods.digest)
+      const torrent = await one.of(goods.digest)
+      expect(opened()).toBe(0)
+      // A restart finds it as well, and hashing the blob gives the same.
+      const again = await shelf()
+      expect((await again.ready(goods.digest, size))?.infoHash).toBe(torrent?.infoHash)
+      const blob = await blobs.open(goods.digest)
+      const { signal } = new AbortController()
+      expect(torrentOf(goods.digest, size, await hashPieces(blob!, signal)).infoHash).toBe(torrent?.infoHash)
+      await blob!.close()
+    },
+  )
+
+  it('does not sweep what a push has brought whose blob is not in its place yet', async () => {
+    const [old, pushed] = [cargo(MiB), cargo(MiB)]
+    const { blobs, shelf, files } = await stand(old)
+    const first = await shelf()
+    await first.of(old.digest)
+    await blobs.delete(old.digest)
+    const second = await shelf()
+    await second.keep(pushed.digest, MiB, Buffer.alloc(80))
+    await second.stop()
+    expect((await files()).map((path) => basename(path))).toContain(pushed.digest.slice(7))
   })
 
   it('knows by its infohash only what a member was told of', async () => {
