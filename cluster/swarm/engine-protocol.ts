@@ -99,6 +99,12 @@ export type FromEngine =
       readonly message: string
     }
 
+/** What one session has to tell, beside bytes to move. */
+export type SessionNews = Exclude<
+  Extract<FromEngine, { readonly session: number }>,
+  { readonly type: 'read' | 'write' }
+>
+
 /** An error as it crosses: a Fault keeps its code and facts, whatever else its words. */
 export interface ErrorFacts {
   readonly code: string | undefined

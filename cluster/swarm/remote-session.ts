@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { NodeId } from '../network/network.ts'
 import type { Connection, PieceBytes, Session, SessionInit, Whom } from './engine.ts'
 import { faultOf } from './engine-mirror.ts'
-import type { FromEngine, ToEngine, View } from './engine-protocol.ts'
+import type { FromEngine, SessionNews, ToEngine, View } from './engine-protocol.ts'
 import type { Torrent } from './torrent.ts'
 
 export interface RemoteSessionParts {
@@ -59,12 +59,12 @@ export class RemoteSession implements Session {
   }
 
   /** Its thread is gone. */
-  fail(error: unknown): void {
+  fail(reason: unknown): void {
     const members = this.members()
     this.#members.clear()
     this.#stopped = Promise.resolve()
     for (const member of members) this.#init.events.gone(member)
-    this.#init.events.failed(error)
+    this.#init.events.failed(reason)
   }
 
   async move({ type, bytes, position }: Extract<FromEngine, { type: 'read' | 'write' }>): Promise<void> {
@@ -77,7 +77,7 @@ export class RemoteSession implements Session {
     }
   }
 
-  hear(message: Extract<FromEngine, { readonly session: number }>): void {
+  hear(message: SessionNews): void {
     const { events } = this.#init
     // What has left counts, whoever still listens.
     if (message.type === 'sent') return events.sent(message.bytes)

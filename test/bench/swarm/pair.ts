@@ -1,11 +1,9 @@
-import { execFileSync, spawn } from 'node:child_process'
 import { createHash, randomFillSync } from 'node:crypto'
-import { createReadStream, createWriteStream, statSync } from 'node:fs'
+import { createReadStream, createWriteStream } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { createServer, get } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { pipeline } from 'node:stream/promises'
 import type { Member, Roster } from '../../../cluster/membership/roster.ts'
 import { Host } from '../../../cluster/network/host.ts'
@@ -24,63 +22,19 @@ import { type Figure, mebibytes, ms, ratio } from '../figures.ts'
 import { type Part, serveCalls, startPart } from '../part.ts'
 import { inScratch } from '../place.ts'
 import type { Scale } from '../scale.ts'
+import { libtorrent } from './libtorrent.ts'
+import { type Cost, Meter } from './meter.ts'
 
 const MiB = 2 ** 20
 const GiB = 2 ** 30
-/** What `monitorEventLoopDelay` adds to every sample by itself. */
-const RESOLUTION_MS = 5
 const CLUSTER = 'c'.repeat(64)
 const NETWORK_KEY = new Uint8Array(32).fill(7)
-
-/** What a stretch of work cost the process that did it. */
-interface Cost {
-  readonly ms: number
-  readonly cpuMs: number
-  readonly rss: number
-  /** Event-loop delay of the main thread, milliseconds. */
-  readonly delay: { readonly p50: number; readonly p99: number; readonly max: number }
-}
 
 interface Arrival extends Cost {
   readonly size: number
   /** The same up to the last piece, before the digest of the whole is proven. */
   readonly pieces: { readonly ms: number; readonly cpuMs: number }
   readonly firstByteMs: number
-}
-
-class Meter {
-  readonly #delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
-  #startedAt = 0
-  #cpu = process.cpuUsage()
-  #peak = 0
-  #watching: NodeJS.Timeout | undefined
-
-  start(): void {
-    clearInterval(this.#watching)
-    this.#peak = process.memoryUsage.rss()
-    this.#watching = setInterval(() => {
-      this.#peak = Math.max(this.#peak, process.memoryUsage.rss())
-    }, 50).unref()
-    this.#delay.reset()
-    this.#delay.enable()
-    this.#cpu = process.cpuUsage()
-    this.#startedAt = performance.now()
-  }
-
-  get soFar(): { readonly ms: number; readonly cpuMs: number } {
-    const { user, system } = process.cpuUsage(this.#cpu)
-    return { ms: performance.now() - this.#startedAt, cpuMs: (user + system) / 1000 }
-  }
-
-  stop(): Cost {
-    const spent = this.soFar
-    this.#delay.disable()
-    clearInterval(this.#watching)
-    const of = (nanoseconds: number) => Math.max(0, nanoseconds / 1e6 - RESOLUTION_MS)
-    const { max } = this.#delay
-    const delay = { p50: of(this.#delay.percentile(50)), p99: of(this.#delay.percentile(99)), max: of(max) }
-    return { ...spent, rss: this.#peak, delay }
-  }
 }
 
 /** Everybody it is told of is a member. */
@@ -298,7 +252,7 @@ const cpuPerGiB = (cpuMs: number, size: number) => `${(((cpuMs / 1000) * GiB) / 
 /** Two members, one blob; beside it HTTPS between the same two processes, and libtorrent where it is installed. */
 export async function pair(scale: Scale): Promise<Figure[]> {
   return inScratch(async (directory) => {
-    const megabytes = scale.brief ? 256 : 1024
+    const megabytes = scale.brief ? 128 : 1024
     const size = megabytes * MiB
     const seeder = await startPart('members', join(directory, 'seeder'), '1', 'thread')
     const leecher = await startPart('members', join(directory, 'leecher'), '1', 'thread')
@@ -318,7 +272,7 @@ export async function pair(scale: Scale): Promise<Figure[]> {
     await seeder.call('start')
     const got = await leecher.call<Cost>('download', port, path)
     const served = await seeder.call<Cost>('stop')
-    const plain = await libtorrent(path, directory)
+    const plain = scale.brief ? undefined : await libtorrent(path, directory)
     await Promise.all([seeder.stop(), leecher.stop()])
     const figure = (what: string, ours: string, stock = '', goal = ''): Figure => ({
       bench: 'pair',
@@ -355,6 +309,11 @@ export async function pair(scale: Scale): Promise<Figure[]> {
       figure('CPU per GiB, leecher, until committed', cpuPerGiB(came.cpuMs, size)),
       figure('CPU per GiB, seeder', cpuPerGiB(gave.cpuMs, size), cpuPerGiB(served.cpuMs, size)),
       figure(
+        'of it by the thread that serves HTTP, leecher / seeder',
+        `${cpuPerGiB(came.mainCpuMs, size)} / ${cpuPerGiB(gave.mainCpuMs, size)}`,
+        `${cpuPerGiB(got.mainCpuMs, size)} / ${cpuPerGiB(served.mainCpuMs, size)}`,
+      ),
+      figure(
         'seeder, resident above an idle node',
         mebibytes(gave.rss - idle),
         mebibytes(served.rss - idle),
@@ -385,7 +344,10 @@ export async function crowd(scale: Scale): Promise<Figure[]> {
         goal,
       })
     }
-    figure('took, CPU, resident', `${ms(node.ms)}, ${ms(node.cpuMs)}, ${mebibytes(node.rss)}`)
+    figure(
+      'took, CPU, of it by the main thread, resident',
+      `${ms(node.ms)}, ${ms(node.cpuMs)}, ${ms(node.mainCpuMs)}, ${mebibytes(node.rss)}`,
+    )
     figure(
       'event loop delay p50 / p99 / max',
       delayOf(node),
@@ -414,52 +376,4 @@ async function crowded(scale: Scale, thread: string) {
     await Promise.all([node.stop(), others.stop(), bystander.stop()])
     return { node: cost, idle, size: `${megabytes} MiB` }
   })
-}
-
-/** Debian's, which python3-libtorrent is for. */
-const PYTHON = '/usr/bin/python3'
-const LIBTORRENT = `
-import libtorrent as lt, sys, time, os
-mode, target, path, port = sys.argv[1:5]
-s = lt.session({'listen_interfaces': '127.0.0.1:%s' % (port if mode == 'seed' else 0), 'enable_dht': False,
-  'enable_lsd': False, 'enable_upnp': False, 'enable_natpmp': False, 'allow_multiple_connections_per_ip': True,
-  'out_enc_policy': 2, 'in_enc_policy': 2})
-if mode == 'seed':
-  fs = lt.file_storage(); lt.add_files(fs, path)
-  t = lt.create_torrent(fs, 512 * 1024); lt.set_piece_hashes(t, os.path.dirname(path))
-  open(target, 'wb').write(lt.bencode(t.generate()))
-h = s.add_torrent({'ti': lt.torrent_info(target), 'save_path': os.path.dirname(path)})
-if mode == 'seed':
-  while not h.status().is_seeding: time.sleep(0.05)
-  print('ready', flush=True); sys.stdin.read()
-else:
-  began = time.time(); h.connect_peer(('127.0.0.1', int(port)))
-  while not h.status().is_seeding: time.sleep(0.01)
-  print(int((time.time() - began) * 1000), flush=True)
-`
-
-/** Milliseconds libtorrent takes for the same file in plain text; undefined where python3-libtorrent is absent. */
-async function libtorrent(path: string, directory: string): Promise<number | undefined> {
-  try {
-    execFileSync(PYTHON, ['-c', 'import libtorrent'], { stdio: 'ignore' })
-  } catch {
-    return undefined
-  }
-  const torrent = join(directory, 'file.torrent')
-  const port = String(20_000 + Math.floor(statSync(path).ino % 10_000))
-  const seeder = spawn(PYTHON, ['-c', LIBTORRENT, 'seed', torrent, path, port], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
-  try {
-    await new Promise((resolve, reject) => {
-      seeder.stdout.once('data', resolve)
-      seeder.once('exit', reject)
-    })
-    const target = join(directory, 'libtorrent', path.slice(path.lastIndexOf('/') + 1))
-    await mkdir(join(directory, 'libtorrent'))
-    const said = execFileSync(PYTHON, ['-c', LIBTORRENT, 'leech', torrent, target, port])
-    return Number(said.toString())
-  } finally {
-    seeder.stdin.end()
-  }
 }

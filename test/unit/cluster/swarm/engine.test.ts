@@ -83,7 +83,7 @@ describe('the torrent engine', () => {
     const leeching = b.join(torrent, came, false)
     const [near, far] = await wire()
     await Promise.all([leeching.attach('a', 'b', near), seeding.attach('b', 'b', far)])
-    await expect.poll(() => seeding.members()).toEqual([])
+    await expect.poll(() => seeding.members(), { timeout: 10_000 }).toEqual([])
     await expect.poll(() => leeching.members()).toEqual([])
     expect(came.equals(bytes)).toBe(true)
   })
@@ -113,6 +113,63 @@ describe('the torrent engine', () => {
     await expect.poll(() => pieces, { timeout: 5000 }).toBe(torrent.pieceCount)
     expect(came.equals(bytes)).toBe(true)
     expect(lied).toEqual(['liar'])
+  })
+
+  it('reads no more for a peer than the peer takes, however much it asks for', async () => {
+    const { torrent, bytes } = goods(16 * MiB)
+    const one = new WebTorrentEngine({ self: 'a', logger: silentLogger, ...runtime })
+    await one.start()
+    onTestFinished(() => one.stop())
+    let read = 0
+    const held: PieceBytes = {
+      ...bytesOf(bytes),
+      readFully: async (into, position) => {
+        read += into.length
+        bytes.copy(into, 0, position, position + into.length)
+      },
+    }
+    const events = { piece() {}, lied() {}, sent() {}, joined() {}, gone() {}, failed() {} }
+    const whom = () => ({ asks: false, site: 'here', ingress: false })
+    const seeding = one.join(torrent, held, { complete: true, front: () => undefined, whom, events })
+    const [near, far] = await wire()
+    await seeding.attach('b', 'b', far)
+    near.write(
+      Buffer.concat([
+        Buffer.from('\x13BitTorrent protocol'),
+        Buffer.from([0, 0, 0, 0, 0, 0x10, 0, 0x04]),
+        Buffer.from(torrent.infoHash, 'hex'),
+        Buffer.alloc(20, 'b'),
+      ]),
+    )
+    // It greets at once; when it says what it has (have-all, have-none) it has heard the greeting, too.
+    const heard: Buffer[] = []
+    const hasSaid = (kind: number) => Buffer.concat(heard).includes(Buffer.from([0, 0, 0, 1, kind]))
+    while (!hasSaid(0x0e) && !hasSaid(0x0f)) heard.push(...((await once(near, 'data')) as Buffer[]))
+    near.pause()
+    const BLOCK = 16 * 1024
+    const requests = Array.from({ length: bytes.length / BLOCK }, (_, block) => {
+      const request = Buffer.from([0, 0, 0, 13, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+      request.writeUInt32BE(Math.floor(block / 16), 5)
+      request.writeUInt32BE((block % 16) * BLOCK, 9)
+      request.writeUInt32BE(BLOCK, 13)
+      return request
+    })
+    near.write(Buffer.concat([Buffer.from([0, 0, 0, 1, 2]), ...requests]))
+    // The sockets of the system take some megabytes before they are full.
+    let before = -1
+    await expect
+      .poll(
+        () => {
+          const stands = read > 0 && read === before
+          before = read
+          return stands
+        },
+        { interval: 300, timeout: 15_000 },
+      )
+      .toBe(true)
+    expect(read).toBeLessThan(12 * MiB)
+    near.resume()
+    await expect.poll(() => read, { timeout: 15_000 }).toBe(16 * MiB)
   })
 
   it('reports a disk that fails', async () => {

@@ -1,4 +1,9 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import type { Engine } from '../../../../cluster/swarm/engine.ts'
+import { ThreadedEngine } from '../../../../cluster/swarm/threaded-engine.ts'
+import { type Torrent, torrentOf } from '../../../../cluster/swarm/torrent.ts'
+import { silentLogger } from '../../../../src/runtime/logger.ts'
+import { cast, networkKey, runtime } from '../network/cast.ts'
 import { cargo, fleet, KiB, launch, load, MiB, pull, sha256 } from './fleet.ts'
 
 const THREAD = { thread: true }
@@ -57,4 +62,42 @@ describe('a swarm whose engine has a thread of its own', () => {
     await load(a!, goods)
     await expect(pull(b!, goods.digest)).rejects.toMatchObject({ cause: full })
   })
+
+  it('fails its torrents when the thread ends by an error, and begins anew at the same port', async () => {
+    const { host, identity, roster } = await cast(networkKey())
+    const engine = new ThreadedEngine(
+      {
+        self: host.self,
+        identity: identity.privateKey,
+        roster,
+        logger: silentLogger,
+        timers: runtime.timers,
+      },
+      { host: '127.0.0.1', port: 0, accept() {} },
+    )
+    await engine.start()
+    onTestFinished(() => engine.stop())
+    const { port } = engine.address()!
+    const torrent = torrentOf(cargo(MiB).digest, MiB, Buffer.alloc(4 * 20))
+    const failed = Promise.withResolvers<unknown>()
+    join(engine, torrent, failed.resolve)
+    // What no thread can make anything of.
+    join(engine, { ...torrent, info: null as never })
+    expect(await failed.promise).toBeInstanceOf(Error)
+    expect(engine.address()).toBeUndefined()
+    await expect.poll(() => engine.address()?.port, { timeout: 60_000 }).toBe(port)
+  })
 })
+
+function join(engine: Engine, torrent: Torrent, failed: (error: unknown) => void = () => {}): void {
+  engine.join(
+    torrent,
+    { readFully: async () => {}, write: async () => {} },
+    {
+      complete: true,
+      front: () => undefined,
+      whom: () => ({ asks: false, site: 'here', ingress: false }),
+      events: { piece() {}, lied() {}, sent() {}, joined() {}, gone() {}, failed },
+    },
+  )
+}
