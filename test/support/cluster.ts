@@ -151,21 +151,14 @@ export interface Cluster {
   stop(): Promise<void>
 }
 
-/**
- * Makes a cluster of real processes on this machine, and waits until all members agree.
- * @param environment of all nodes, or of the node with an index
- */
-export async function startCluster(
-  size: number,
-  environment: NodeJS.ProcessEnv | ((index: number) => NodeJS.ProcessEnv) = {},
-): Promise<Cluster> {
-  const environmentOf = typeof environment === 'function' ? environment : () => environment
+/** Makes a cluster of real processes on this machine, and waits until all members agree. */
+export async function startCluster(size: number, environment: NodeJS.ProcessEnv = {}): Promise<Cluster> {
   const root = await mkdtemp(join(tmpdir(), 'flotilla-cluster-'))
   const ports = await freePorts(3 * size)
   const nodes = Array.from(
     { length: size },
     (_, index) =>
-      new NodeProcess(`node${index + 1}`, root, ports.slice(3 * index, 3 * index + 3), environmentOf(index)),
+      new NodeProcess(`node${index + 1}`, root, ports.slice(3 * index, 3 * index + 3), environment),
   )
   const stop = async () => {
     await Promise.all(nodes.map((node) => node.kill('SIGTERM')))

@@ -23,7 +23,7 @@ async function treasure(): Promise<{ ship: Ship; torrent: Torrent; entitled: Shi
   return { ship, torrent: torrentOf(goods.digest, SIZE, kept.subarray(20)), entitled, other }
 }
 
-describe.each(['aria2c', 'transmission-cli'] satisfies StockClient[])(
+describe.each(['aria2c'] satisfies StockClient[])(
   '%s, which knows port and torrent',
   { timeout: 120_000 },
   (name) => {
