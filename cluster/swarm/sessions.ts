@@ -1,4 +1,4 @@
-import type { TLSSocket } from 'node:tls'
+import type { Duplex } from 'node:stream'
 import { Fault } from '../../src/errors.ts'
 import type { Digest } from '../../src/oci/digest.ts'
 import type { BlobStore, OpenBlob } from '../../src/registry/blob-store.ts'
@@ -66,7 +66,7 @@ export class Sessions {
   }
 
   /** A member has opened a connection; which torrent it wants is in its first bytes. */
-  async accept(member: NodeId, socket: TLSSocket): Promise<void> {
+  async accept(member: NodeId, socket: Duplex): Promise<void> {
     const { logger, timers, mayHold, shelf } = this.#components
     try {
       const infoHash = await within(timers, HANDSHAKE_TIMEOUT_MS, this.#stopping.signal, (signal) =>
