@@ -21,11 +21,9 @@ import { LookThrough } from './ledger/look-through.ts'
 import { orbitFormat } from './ledger/orbit-format.ts'
 import type { ReplicatedJournal } from './ledger/replicated-journal.ts'
 import { Replication } from './ledger/replication.ts'
+import { isSnapshot } from './ledger/snapshots/snapshot-choice.ts'
 import { FIRST_CATCH_UP_MS_MAX, LAG_MS_MAX } from './limits.ts'
-import { LinkDesk, recordedPolicies } from './links/link-desk.ts'
-import { LinkMeter } from './links/link-meter.ts'
-import { Links } from './links/links.ts'
-import { SiteSenders } from './links/senders.ts'
+import { LinkRoom } from './links/link-room.ts'
 import { AdmissionDesk } from './membership/admission-desk.ts'
 import { JournalAdmissions } from './membership/admission-ledger.ts'
 import { factsOf, multiaddrOf } from './membership/announcement.ts'
@@ -74,9 +72,7 @@ export class ClusterNode implements Participant {
   readonly #tables: TableRoster
   readonly #host: Host
   readonly #replication: Replication
-  readonly #meter: LinkMeter
-  readonly #senders: SiteSenders
-  readonly #links: Links
+  readonly #links: LinkRoom
   readonly #swarm: Swarm
   readonly #admissions: JournalAdmissions
   readonly #desk: AdmissionDesk
@@ -118,25 +114,15 @@ export class ClusterNode implements Participant {
     )
     const network = this.#host
     const linksLog = logger.child({ room: 'links' })
-    this.#meter = new LinkMeter({ journal, clock, timers, logger: linksLog })
-    this.#senders = new SiteSenders({ network, roster, clock, timers, logger: linksLog })
-    this.#links = new Links({
-      self: identity.id,
-      roster,
-      policies: recordedPolicies(journal),
-      use: this.#meter,
-      senders: this.#senders,
-      clock,
-      timers,
-    })
+    this.#links = new LinkRoom({ journal, network, roster, clock, timers, logger: linksLog })
     this.#swarm = new Swarm(
       {
         blobs: node.blobs,
         network,
         roster,
         identity: identity.privateKey,
-        links: this.#links,
-        isOfRecords: (digest) => isSnapshot(journal, digest),
+        links: this.#links.rules,
+        isOfRecords: (digest) => isSnapshot(journal.tables, digest),
         clock,
         timers,
         random,
@@ -232,7 +218,7 @@ export class ClusterNode implements Participant {
       replication: { peers: () => this.#replication.peers(), spread: (ms) => this.#spread(ms) },
       invites: { create: (request, by) => this.#invite(request, by) },
       acts: this.#acts,
-      links: new LinkDesk({ journal, roster, network, use: this.#meter, clock }),
+      links: this.#links.desk,
       rotation: this.#rotation,
       notices: () => this.#notices(),
       transfers: () => this.#swarm.transfers(),
@@ -250,9 +236,7 @@ export class ClusterNode implements Participant {
       this.#tables,
       this.#incarnation,
       this.#rotation,
-      this.#meter,
       this.#host,
-      this.#senders,
       this.#links,
       this.#swarm,
       this.#replication,
@@ -400,11 +384,6 @@ export class ClusterNode implements Participant {
     if (state === 'evicted') this.#end('this node was evicted from the cluster')
     if (state === 'left') this.#end('this node has left the cluster')
   }
-}
-
-async function isSnapshot({ tables }: Journal, digest: string): Promise<boolean> {
-  for await (const { row } of tables.list('snapshots')) if (row.digest === digest) return true
-  return false
 }
 
 function portOf(addresses: readonly string[]): number | undefined {

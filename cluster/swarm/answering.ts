@@ -11,6 +11,7 @@ import {
   DIRECT_SENDS_CONCURRENT_MAX,
   FRAME_BYTES,
   FRAME_TIMEOUT_MS,
+  LINK_FRAME_BYTES,
   PIECES_PENDING_INTERVAL_MS,
   REFUSED_CHARS_MAX,
 } from './limits.ts'
@@ -121,7 +122,8 @@ export class Answering {
     const { size, infoHash, pieces } = found
     await this.#send(channel, { size, infoHash, bytes: pieces.length }, signal)
     const purpose = await this.#purposeOf(channel.peer, digest)
-    for (const frame of framesOf(pieces)) await this.#sendBytes(channel, frame, purpose, signal)
+    for (const frame of this.#framesTo(channel.peer, pieces))
+      await this.#sendBytes(channel, frame, purpose, signal)
   }
 
   async #sendRange(
@@ -139,7 +141,7 @@ export class Answering {
         if (!blob || first > last || last >= blob.size) return await this.#send(channel, REFUSED, signal)
         await this.#send(channel, { bytes: last - first + 1 }, signal)
         for await (const chunk of blob.stream({ first, last }, signal)) {
-          for (const frame of framesOf(chunk)) {
+          for (const frame of this.#framesTo(channel.peer, chunk)) {
             await this.#sendBytes(channel, frame, purpose, signal)
             this.#components.transfers.sent('direct', frame.length)
           }
@@ -173,14 +175,15 @@ export class Answering {
     await this.#send(channel, frame, signal)
   }
 
+  *#framesTo(member: NodeId, bytes: Uint8Array): Iterable<Uint8Array> {
+    const length = this.#components.links.pace(member, 'pull') ? LINK_FRAME_BYTES : FRAME_BYTES
+    for (let offset = 0; offset < bytes.length; offset += length) {
+      yield bytes.subarray(offset, offset + length)
+    }
+  }
+
   async #send(channel: Channel, message: unknown, signal: AbortSignal): Promise<void> {
     await within(this.#components.timers, FRAME_TIMEOUT_MS, signal, () => channel.send(message))
-  }
-}
-
-function* framesOf(bytes: Uint8Array): Iterable<Uint8Array> {
-  for (let offset = 0; offset < bytes.length; offset += FRAME_BYTES) {
-    yield bytes.subarray(offset, offset + FRAME_BYTES)
   }
 }
 

@@ -15,6 +15,8 @@ export const BLOB_BYTES_MAX = 1024 * GiB
 
 /** Bytes of one frame of the direct protocol: several share a window of the multiplexer. */
 export const FRAME_BYTES = 64 * KiB
+/** Of a frame over a link between sites: at its least rate several that wait for each other stay below FRAME_TIMEOUT_MS. */
+export const LINK_FRAME_BYTES = 16 * KiB
 /** Of the words with which a member refuses: a sentence or two. */
 export const REFUSED_CHARS_MAX = 400
 /** A caller who wants a blob is told after this that nobody answered. */

@@ -16,6 +16,15 @@ const failure = (pulling: Promise<unknown>) =>
     (error: unknown) => error as Error,
   )
 
+/** Until some of it has gone over the link, or it has ended without. */
+async function goesOver(hub: Ship, end: Promise<unknown> | undefined): Promise<void> {
+  let ended = end === undefined
+  void end?.finally(() => {
+    ended = true
+  })
+  while (hub.crossed.of(LINK).sent < MiB && !ended) await sleep(10)
+}
+
 async function twoSites(policy: Parameters<SaidOfLinks['say']>[1], now?: () => number) {
   const policies = new SaidOfLinks()
   policies.say(LINK, policy)
@@ -87,7 +96,7 @@ describe('a forbidden link', () => {
     const goods = cargo(16 * MiB)
     await load(hub, goods)
     const pulling = failure(pull(branch, goods.digest))
-    while (sent(hub) < MiB) await sleep(10)
+    await goesOver(hub, pulling)
     policies.say(LINK, { forbidden: true })
     const before = sent(hub)
     expect(await pulling).toMatchObject({ code: 'LINK_CLOSED' })
@@ -217,24 +226,25 @@ describe('the hours of a link', () => {
     expect(sha256(await pull(branch, goods.digest))).toBe(goods.digest)
   })
 
-  it('end bulk that goes on when they end, unless a client waits for it meanwhile', async () => {
-    for (const waits of [false, true]) {
-      let now = night
-      const { policies, ships } = await twoSites({ hours, rate: 2 * MiB }, () => now)
-      const [hub, branch] = ships
-      const goods = cargo(8 * MiB)
-      await load(hub, goods)
-      const bulk = await branch.swarm.fetch(goods.digest, undefined, { purpose: 'bulk' })
-      const end = bulk?.committed.then(
-        () => 'done',
-        (error: { code: string }) => error.code,
-      )
-      while (sent(hub) < MiB) await sleep(10)
-      const client = waits ? await found(branch, goods.digest) : undefined
-      now = noon
-      policies.say(LINK, { hours, rate: 2 * MiB })
-      if (client) expect(sha256(await read(client.stream()))).toBe(goods.digest)
-      expect(await end).toBe(waits ? 'done' : 'LINK_CLOSED')
-    }
+  it.each([
+    ['ends when they end', false, 'LINK_CLOSED'],
+    ['goes on when they end while a client waits for it', true, 'done'],
+  ])('bulk %s', async (_, waits, expected) => {
+    let now = night
+    const { policies, ships } = await twoSites({ hours, rate: 2 * MiB }, () => now)
+    const [hub, branch] = ships
+    const goods = cargo(6 * MiB)
+    await load(hub, goods)
+    const bulk = await branch.swarm.fetch(goods.digest, undefined, { purpose: 'bulk' })
+    const end = bulk?.committed.then(
+      () => 'done',
+      (error: { code: string }) => error.code,
+    )
+    await goesOver(hub, end)
+    const client = waits ? await found(branch, goods.digest) : undefined
+    now = noon
+    policies.say(LINK, { hours, rate: 2 * MiB })
+    if (client) expect(sha256(await read(client.stream()))).toBe(goods.digest)
+    expect(await end).toBe(expected)
   })
 })
