@@ -21,7 +21,9 @@ import { LookThrough } from './ledger/look-through.ts'
 import { orbitFormat } from './ledger/orbit-format.ts'
 import type { ReplicatedJournal } from './ledger/replicated-journal.ts'
 import { Replication } from './ledger/replication.ts'
+import { isSnapshot } from './ledger/snapshots/snapshot-choice.ts'
 import { FIRST_CATCH_UP_MS_MAX, LAG_MS_MAX } from './limits.ts'
+import { LinkRoom } from './links/link-room.ts'
 import { AdmissionDesk } from './membership/admission-desk.ts'
 import { JournalAdmissions } from './membership/admission-ledger.ts'
 import { factsOf, multiaddrOf } from './membership/announcement.ts'
@@ -70,6 +72,7 @@ export class ClusterNode implements Participant {
   readonly #tables: TableRoster
   readonly #host: Host
   readonly #replication: Replication
+  readonly #links: LinkRoom
   readonly #swarm: Swarm
   readonly #admissions: JournalAdmissions
   readonly #desk: AdmissionDesk
@@ -110,12 +113,16 @@ export class ClusterNode implements Participant {
       { identity, keyring, roster, clock, random, timers, log },
     )
     const network = this.#host
+    const linksLog = logger.child({ room: 'links' })
+    this.#links = new LinkRoom({ journal, network, roster, clock, timers, logger: linksLog })
     this.#swarm = new Swarm(
       {
         blobs: node.blobs,
         network,
         roster,
         identity: identity.privateKey,
+        links: this.#links.rules,
+        isOfRecords: (digest) => isSnapshot(journal.tables, digest),
         clock,
         timers,
         random,
@@ -211,6 +218,7 @@ export class ClusterNode implements Participant {
       replication: { peers: () => this.#replication.peers(), spread: (ms) => this.#spread(ms) },
       invites: { create: (request, by) => this.#invite(request, by) },
       acts: this.#acts,
+      links: this.#links.desk,
       rotation: this.#rotation,
       notices: () => this.#notices(),
       transfers: () => this.#swarm.transfers(),
@@ -229,6 +237,7 @@ export class ClusterNode implements Participant {
       this.#incarnation,
       this.#rotation,
       this.#host,
+      this.#links,
       this.#swarm,
       this.#replication,
       this.#forkWarden,

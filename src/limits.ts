@@ -58,3 +58,6 @@ export const MEMBERSHIP_DAYS_DEFAULT: Readonly<
 > = { anchor: null, replica: null, edge: 30, readonly: 30 }
 /** Ten years: longer is for good. */
 export const MEMBERSHIP_DAYS_MAX = 3650
+
+/** Bytes a second of a link: below it 16 connections that share it would each wait for a block longer than the 30 s a wire lives. */
+export const LINK_RATE_MIN = 10_000

@@ -10,6 +10,8 @@ import type {
   Invitation,
   InviteRequest,
   InviteStatus,
+  LinkSettings,
+  LinkStatus,
   MemberStatus,
   OnBehalf,
   Review,
@@ -20,6 +22,7 @@ import type {
 } from '../../src/registry/topology.ts'
 import type { Clock } from '../../src/runtime/clock.ts'
 import { LEAVE_SPREAD_MS_MAX } from '../limits.ts'
+import type { LinkDesk } from '../links/link-desk.ts'
 import type { NodeId } from '../network/network.ts'
 import type { KeyRotation } from './key-rotation.ts'
 import type { MemberActs } from './member-acts.ts'
@@ -47,6 +50,7 @@ export interface TopologyParts {
   }
   readonly invites: { create(request: InviteRequest, by: OnBehalf): Promise<Invitation> }
   readonly acts: MemberActs
+  readonly links: Pick<LinkDesk, 'status' | 'set'>
   readonly rotation: Pick<KeyRotation, 'rotate'>
   notices(): readonly string[]
   transfers(): TransferStatus
@@ -135,6 +139,14 @@ export class ClusterTopology implements Topology {
 
   rotateNetworkKey(by: OnBehalf): Promise<string> {
     return this.#parts.rotation.rotate(by)
+  }
+
+  links(): Promise<readonly LinkStatus[]> {
+    return this.#parts.links.status()
+  }
+
+  setLink(link: string, said: LinkSettings, by: OnBehalf): Promise<void> {
+    return this.#parts.links.set(link, said, by)
   }
 
   checkStorage(anew: boolean): StorageCheck {

@@ -1,14 +1,19 @@
+import type { Fault } from '../../src/errors.ts'
 import { TORRENT_BYTES_MIN } from '../../src/limits.ts'
 import type { Digest } from '../../src/oci/digest.ts'
+import type { Purpose } from '../../src/registry/blob-source.ts'
 import type { BlobStore } from '../../src/registry/blob-store.ts'
 import type { Timers } from '../../src/runtime/timers.ts'
+import type { LinkRules } from '../links/links.ts'
 import type { Channel, NodeId } from '../network/network.ts'
 import { type BlobRequest, type HaveAnswer, parseRequest } from './blob-protocol.ts'
 import {
   DIRECT_SENDS_CONCURRENT_MAX,
   FRAME_BYTES,
   FRAME_TIMEOUT_MS,
+  LINK_FRAME_BYTES,
   PIECES_PENDING_INTERVAL_MS,
+  REFUSED_CHARS_MAX,
 } from './limits.ts'
 import type { Torrent } from './torrent.ts'
 import type { TorrentShelf } from './torrent-shelf.ts'
@@ -31,6 +36,8 @@ export interface AnsweringComponents {
   readonly shelf: TorrentShelf
   readonly transfers: Transfers
   readonly timers: Timers
+  readonly links: LinkRules
+  readonly isOfRecords: (digest: Digest) => Promise<boolean>
   readonly mayHold: (member: NodeId, digest: Digest) => boolean
   readonly fetching: (digest: Digest) => PartialBlob | undefined
 }
@@ -51,7 +58,12 @@ export class Answering {
       const message = await within(timers, FRAME_TIMEOUT_MS, signal, (signal) => channel.receive(signal))
       if (message === undefined) return
       const request = parseRequest(message)
-      if (this.#components.mayHold(channel.peer, request.digest)) {
+      // Who has what crosses any link; over a closed one nothing of a blob does.
+      const refusal = request.ask === 'have' ? undefined : await this.#refusal(channel.peer, request.digest)
+      if (refusal) {
+        const { message, facts: closed } = refusal
+        await this.#send(channel, { refused: message.slice(0, REFUSED_CHARS_MAX), closed }, signal)
+      } else if (this.#components.mayHold(channel.peer, request.digest)) {
         await this.#answer(channel, request, signal)
       } else {
         await this.#send(channel, request.ask === 'have' ? { have: 'none' } : REFUSED, signal)
@@ -109,9 +121,9 @@ export class Answering {
     shelf.told(found)
     const { size, infoHash, pieces } = found
     await this.#send(channel, { size, infoHash, bytes: pieces.length }, signal)
-    for (let offset = 0; offset < pieces.length; offset += FRAME_BYTES) {
-      await this.#send(channel, pieces.subarray(offset, offset + FRAME_BYTES), signal)
-    }
+    const purpose = await this.#purposeOf(channel.peer, digest)
+    for (const frame of this.#framesTo(channel.peer, pieces))
+      await this.#sendBytes(channel, frame, purpose, signal)
   }
 
   async #sendRange(
@@ -123,14 +135,14 @@ export class Answering {
   ): Promise<void> {
     const giveBack = await this.#sends.take(signal)
     try {
+      const purpose = await this.#purposeOf(channel.peer, digest)
       const blob = await this.#components.blobs.open(digest)
       try {
         if (!blob || first > last || last >= blob.size) return await this.#send(channel, REFUSED, signal)
         await this.#send(channel, { bytes: last - first + 1 }, signal)
         for await (const chunk of blob.stream({ first, last }, signal)) {
-          for (let offset = 0; offset < chunk.length; offset += FRAME_BYTES) {
-            const frame = chunk.subarray(offset, offset + FRAME_BYTES)
-            await this.#send(channel, frame, signal)
+          for (const frame of this.#framesTo(channel.peer, chunk)) {
+            await this.#sendBytes(channel, frame, purpose, signal)
             this.#components.transfers.sent('direct', frame.length)
           }
         }
@@ -139,6 +151,34 @@ export class Answering {
       }
     } finally {
       giveBack()
+    }
+  }
+
+  async #refusal(member: NodeId, digest: Digest): Promise<Fault | undefined> {
+    return this.#components.links.refusal(member, await this.#purposeOf(member, digest))
+  }
+
+  /** What records are made from is looked for only where it makes a difference. */
+  async #purposeOf(member: NodeId, digest: Digest): Promise<Purpose> {
+    const { links, isOfRecords } = this.#components
+    return links.refusal(member, 'pull') && (await isOfRecords(digest)) ? 'records' : 'pull'
+  }
+
+  /** At the pace of the link; the turn is waited for before the frame's own time begins. */
+  async #sendBytes(
+    channel: Channel,
+    frame: Uint8Array,
+    purpose: Purpose,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.#components.links.pace(channel.peer, purpose)?.send(frame.length, signal)
+    await this.#send(channel, frame, signal)
+  }
+
+  *#framesTo(member: NodeId, bytes: Uint8Array): Iterable<Uint8Array> {
+    const length = this.#components.links.pace(member, 'pull') ? LINK_FRAME_BYTES : FRAME_BYTES
+    for (let offset = 0; offset < bytes.length; offset += length) {
+      yield bytes.subarray(offset, offset + length)
     }
   }
 

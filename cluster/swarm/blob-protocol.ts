@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { Fault } from '../../src/errors.ts'
 import { parseDigest } from '../../src/oci/digest.ts'
-import { BLOB_BYTES_MAX, FRAME_BYTES } from './limits.ts'
+import { BLOB_BYTES_MAX, FRAME_BYTES, REFUSED_CHARS_MAX } from './limits.ts'
 
 /*
  * One question after the other on one channel; either side may close it between two.
@@ -9,7 +9,7 @@ import { BLOB_BYTES_MAX, FRAME_BYTES } from './limits.ts'
  *   -> { ask: 'have', digest }               <- { have: 'whole' | 'part' | 'none', size?, infoHash?, ingress? }
  *   -> { ask: 'pieces', digest }             <- { pending: true } …, { size, infoHash, bytes }, frame …
  *   -> { ask: 'read', digest, first, last }  <- { bytes }, frame …
- *                                            <- { refused } instead of any of these
+ *                                            <- { refused, closed? } instead of any of these: `closed` where the link between the two is
  *
  * Whoever asks for a digest wants it: who fetches it, too, hears so of a fellow. `ingress`: it fetches the blob
  * from another site. A frame is a byte string of at most FRAME_BYTES. The number at the end changes with the rule of piece
@@ -43,7 +43,16 @@ const piecesShape = z.union([
   z.strictObject({ size, infoHash, bytes: size }),
 ])
 const readShape = z.strictObject({ bytes: size })
-const refusedShape = z.strictObject({ refused: z.string().max(200) })
+const refusedShape = z.strictObject({
+  refused: z.string().max(REFUSED_CHARS_MAX),
+  closed: z
+    .strictObject({
+      link: z.string().max(127),
+      because: z.enum(['forbidden', 'budget', 'hours']),
+      opensAt: z.string().max(40).nullable(),
+    })
+    .optional(),
+})
 
 export type BlobRequest = z.infer<typeof requestShape>
 /** What a member says about a digest; a 'part' without a size is itself still looking for a holder. */
@@ -65,6 +74,9 @@ function parse<T>(shape: z.ZodType<T>, message: unknown): T {
   const result = shape.safeParse(message)
   if (result.success) return result.data
   const refused = refusedShape.safeParse(message)
-  if (refused.success) throw new Fault('BLOB_REFUSED', refused.data.refused)
+  if (refused.success) {
+    const { refused: message, closed } = refused.data
+    throw closed ? new Fault('LINK_CLOSED', message, closed) : new Fault('BLOB_REFUSED', message)
+  }
   throw new Fault('MESSAGE_INVALID', 'a message of the blob protocol was not understood', {}, result.error)
 }

@@ -1,6 +1,7 @@
-import { Fault } from '../../src/errors.ts'
+import { Fault, isFault } from '../../src/errors.ts'
 import type { Digest } from '../../src/oci/digest.ts'
 import type { Logger } from '../../src/runtime/logger.ts'
+import type { LinkRules } from '../links/links.ts'
 import type { NodeId } from '../network/network.ts'
 import type { Assembly } from './assembly.ts'
 import type { Distrust } from './distrust.ts'
@@ -11,6 +12,7 @@ import type { Transfers } from './transfers.ts'
 
 export interface DirectComponents {
   readonly transfers: Transfers
+  readonly links: LinkRules
   readonly distrust: Distrust
   readonly logger: Logger
 }
@@ -22,6 +24,8 @@ export class Direct {
   readonly #assembly: Assembly
   readonly #holders: Holders
   readonly #from: Set<NodeId>
+  /** The other end of a link may know first that it is closed. */
+  #refusal: Fault | undefined
   #storageError: { readonly error: unknown } | undefined
 
   /** @param from is filled with the members that gave pieces */
@@ -42,7 +46,8 @@ export class Direct {
   /**
    * Returns when the blob is complete.
    * @param torrent its hashes, where they are known, tell a wrong piece at once; who holds to others is not asked
-   * @throws Fault BLOB_FETCH_FAILED when no member is left that has the blob
+   * @throws Fault BLOB_FETCH_FAILED when no member is left that has the blob, LINK_CLOSED when those left are beyond
+   * closed links
    */
   async run(torrent: Torrent | undefined, signal: AbortSignal): Promise<void> {
     const tried = new Set<NodeId>()
@@ -60,6 +65,8 @@ export class Direct {
         if (this.#storageError) throw this.#storageError.error
         if (this.#assembly.count > before) askedAgain = false
       } else if (askedAgain) {
+        const refusal = this.#holders.refusal() ?? this.#refusal
+        if (refusal) throw refusal
         throw new Fault('BLOB_FETCH_FAILED', 'no reachable member is left that has the blob', {
           digest: this.#digest,
           exhausted: true,
@@ -82,14 +89,24 @@ export class Direct {
       for (let gap = this.#assembly.firstGap(); gap; gap = this.#assembly.firstGap()) {
         const first = gap.first * this.#assembly.pieceLength
         const last = Math.min((gap.last + 1) * this.#assembly.pieceLength, this.#assembly.size) - 1
-        const frames = line.read(this.#digest, { first, last }, signal)
+        const frames = this.#counted(member, line.read(this.#digest, { first, last }, signal))
         await this.#fillGap(holder, gap.first, frames, torrent)
       }
       await line.close()
     } catch (error) {
       line?.abort(error as Error)
       signal.throwIfAborted()
+      if (isFault(error, 'LINK_CLOSED')) this.#refusal = error
       logger.debug({ member, digest: this.#digest, err: error }, 'swarm: a direct transfer broke off')
+    }
+  }
+
+  /** What came over a link between sites, as it comes. */
+  async *#counted(member: NodeId, frames: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+    const pace = this.#components.links.pace(member, 'pull')
+    for await (const frame of frames) {
+      pace?.received(frame.length)
+      yield frame
     }
   }
 

@@ -19,6 +19,15 @@ export interface EngineWorkerData {
   readonly port: number
   readonly uploadBytesPerSecond: number | undefined
   readonly members: readonly KnownMember[]
+  readonly links: readonly LinkFacts[]
+}
+
+/** What the room of the links says of the one to this member. */
+export interface LinkFacts {
+  readonly member: NodeId
+  readonly refusal: ErrorFacts | undefined
+  /** There is one, so that bytes are paced and counted. */
+  readonly paced: boolean
 }
 
 export interface KnownMember {
@@ -34,6 +43,8 @@ export interface View {
 
 export type ToEngine =
   | { readonly type: 'members'; readonly changed: readonly KnownMember[]; readonly gone: readonly NodeId[] }
+  | { readonly type: 'links'; readonly links: readonly LinkFacts[] }
+  | { readonly type: 'your-turn'; readonly turn: number; readonly error?: ErrorFacts }
   | { readonly type: 'dial'; readonly call: number; readonly member: NodeId }
   | { readonly type: 'hang-up'; readonly call: number }
   | {
@@ -92,6 +103,14 @@ export type FromEngine =
       readonly bytes: Uint8Array
       readonly position: number
     }
+  | {
+      /** So many bytes want to go over the link to the member; `your-turn` answers. */
+      readonly type: 'turn'
+      readonly turn: number
+      readonly member: NodeId
+      readonly bytes: number
+    }
+  | { readonly type: 'crossed'; readonly member: NodeId; readonly bytes: number }
   | {
       readonly type: 'log'
       readonly level: 'debug' | 'info' | 'warn' | 'error'

@@ -7,6 +7,7 @@ import { systemClock } from '../../src/runtime/clock.ts'
 import { systemRandom } from '../../src/runtime/random.ts'
 import { systemTimers } from '../../src/runtime/timers.ts'
 import type { Session, Whom } from './engine.ts'
+import { MirroredLinks } from './engine-links.ts'
 import { errorFacts, faultOf, MirroredRoster, mirroredLogger } from './engine-mirror.ts'
 import type { EngineWorkerData, FromEngine, ToEngine, View } from './engine-protocol.ts'
 import { SENT_REPORT_INTERVAL_MS } from './limits.ts'
@@ -20,11 +21,13 @@ const post = (message: FromEngine) => port.postMessage(message)
 
 const data = workerData as EngineWorkerData
 const roster = new MirroredRoster(data.members)
+const links = new MirroredLinks(data.links, post)
 const engine = new LocalEngine(
   {
     self: data.self,
     identity: privateKeyFromRaw(data.identity) as Ed25519PrivateKey,
     roster,
+    links,
     logger: mirroredLogger(post),
     clock: systemClock,
     timers: systemTimers,
@@ -163,6 +166,10 @@ port.on('message', (message: ToEngine) => {
   switch (message.type) {
     case 'members':
       return roster.change(message.changed, message.gone)
+    case 'links':
+      return links.change(message.links)
+    case 'your-turn':
+      return links.answer(message)
     case 'dial':
       return void dial(message.call, message.member).catch((error: unknown) =>
         post({ type: 'answer', call: message.call, error: errorFacts(error) }),

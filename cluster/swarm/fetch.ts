@@ -1,6 +1,7 @@
 import { Fault, isFault } from '../../src/errors.ts'
 import { TORRENT_BYTES_MIN } from '../../src/limits.ts'
 import type { Digest } from '../../src/oci/digest.ts'
+import type { Purpose } from '../../src/registry/blob-source.ts'
 import type { BlobStore } from '../../src/registry/blob-store.ts'
 import type { NodeId } from '../network/network.ts'
 import type { PartialBlob } from './answering.ts'
@@ -21,6 +22,8 @@ export interface FetchComponents extends GatheringComponents, DirectComponents, 
   readonly nameOf: (member: NodeId) => string
 }
 
+const URGENCY: readonly Purpose[] = ['bulk', 'pull', 'records']
+
 /** Piece hashes, only as true as the member they are from. */
 interface Claim {
   readonly torrent: Torrent
@@ -39,12 +42,21 @@ export class Fetch {
   #torrent: Torrent | undefined
   #holders: Holders | undefined
   #gathering: Gathering | undefined
+  #purpose: Purpose
 
-  constructor(components: FetchComponents, digest: Digest) {
+  constructor(components: FetchComponents, digest: Digest, purpose: Purpose) {
     this.incoming = new Incoming(digest)
     this.#components = components
     this.#digest = digest
     this.#startedAt = components.clock.monotonic()
+    this.#purpose = purpose
+  }
+
+  /** Of those who want it, the one for whom most is open counts. */
+  wantedFor(purpose: Purpose): void {
+    if (URGENCY.indexOf(purpose) <= URGENCY.indexOf(this.#purpose)) return
+    this.#purpose = purpose
+    this.#holders?.change.announce()
   }
 
   /** What another member may be told of it. */
@@ -72,12 +84,19 @@ export class Fetch {
   /** Runs to the end; failures are told to those who wait. */
   async run(signal: AbortSignal): Promise<void> {
     const asking = new AbortController()
-    const holders = new Holders(this.#components, this.#digest, AbortSignal.any([signal, asking.signal]))
+    const holders = new Holders(
+      this.#components,
+      this.#digest,
+      AbortSignal.any([signal, asking.signal]),
+      () => this.#purpose,
+    )
     this.#holders = holders
     try {
       holders.open()
       for (let attempt = 1; ; attempt++) {
         const holder = await this.#find(holders, signal)
+        const refusal = holder ? undefined : holders.refusal()
+        if (refusal) throw refusal
         if (!holder && attempt === 1) return this.incoming.nobody()
         if (!holder || attempt > FETCH_ATTEMPTS_MAX) {
           throw new Fault('BLOB_FETCH_FAILED', `${LIED}, and no other member is left that has the blob`, {
@@ -125,6 +144,7 @@ export class Fetch {
           assembly,
           holders,
           from.torrent,
+          () => this.#purpose,
         )
         await gathering.run(signal)
       }

@@ -1,9 +1,12 @@
 import type { Digest } from '../../src/oci/digest.ts'
+import type { Purpose } from '../../src/registry/blob-source.ts'
 import type { Clock } from '../../src/runtime/clock.ts'
 import type { Logger } from '../../src/runtime/logger.ts'
 import type { Timers } from '../../src/runtime/timers.ts'
+import type { LinkClass } from '../links/link-state.ts'
+import type { LinkRules } from '../links/links.ts'
 import type { Roster } from '../membership/roster.ts'
-import type { NodeId } from '../network/network.ts'
+import type { Network, NodeId } from '../network/network.ts'
 import type { Assembly } from './assembly.ts'
 import type { Distrust } from './distrust.ts'
 import type { Engine, Session, Whom } from './engine.ts'
@@ -28,6 +31,8 @@ export interface GatheringComponents {
   readonly roster: Roster
   readonly sessions: Sessions
   readonly engine: Pick<Engine, 'dial'>
+  readonly network: Network
+  readonly links: LinkRules
   readonly transfers: Transfers
   readonly distrust: Distrust
   readonly logger: Logger
@@ -48,17 +53,22 @@ export class Gathering {
   readonly #assembly: Assembly
   readonly #holders: Holders
   readonly #from: Set<NodeId>
+  readonly #purpose: () => Purpose
   readonly #dials = new Map<NodeId, Dials>()
   readonly #dialling = new Map<NodeId, Promise<void>>()
   #isIngress = false
 
-  /** @param from is filled with the members that gave pieces */
+  /**
+   * @param from is filled with the members that gave pieces
+   * @param purpose what the blob is wanted for by now
+   */
   constructor(
     components: GatheringComponents,
     torrent: Torrent,
     assembly: Assembly,
     holders: Holders,
     from: Set<NodeId>,
+    purpose: () => Purpose,
   ) {
     this.#components = components
     this.#digest = torrent.digest
@@ -66,6 +76,7 @@ export class Gathering {
     this.#assembly = assembly
     this.#holders = holders
     this.#from = from
+    this.#purpose = purpose
   }
 
   /** The bytes come from another site. */
@@ -83,8 +94,8 @@ export class Gathering {
     const leaving = new AbortController()
     let failure: { readonly error: unknown } | undefined
     const whom = (member: NodeId): Whom => {
-      const { site, ingress } = this.#peer(member)
-      return { asks: this.#isIngress || this.#isNear(member), site, ingress }
+      const { site, ingress, link } = this.#peer(member)
+      return { asks: (this.#isIngress || this.#isNear(member)) && link !== 'closed', site, ingress }
     }
     const session = await sessions.gather(this.#torrent, assembly, whom, {
       piece: (index, from) => {
@@ -139,6 +150,8 @@ export class Gathering {
         askedAt = now
         for (const { id } of this.#peers(session)) if (this.#isNear(id)) this.#holders.ask(id)
       }
+      // Its hours are the fetching end's to keep: the other one does not know that nobody waits.
+      for (const member of session.members()) if (this.#linkTo(member) === 'closed') session.drop(member)
       const plan = this.#plan(session, now - movedAt)
       this.#dialDue(session, plan, now, signal)
       if (this.#isAlone(session, plan)) return
@@ -202,7 +215,20 @@ export class Gathering {
   }
 
   #peerOf({ member, have, ingress }: Pick<Holder, 'member' | 'have' | 'ingress'>): PlanPeer {
-    return { id: member, site: this.#siteOf(member), have, ingress }
+    const { network, distrust } = this.#components
+    return {
+      id: member,
+      site: this.#siteOf(member),
+      have,
+      ingress,
+      link: this.#linkTo(member),
+      rttMs: network.rttMs(member),
+      suspect: distrust.isSuspect(member),
+    }
+  }
+
+  #linkTo(member: NodeId): LinkClass {
+    return this.#components.links.classOf(member, this.#purpose())
   }
 
   #siteOf(member: NodeId): string {

@@ -1,7 +1,10 @@
-import { isFault } from '../../src/errors.ts'
+import { type Fault, isFault } from '../../src/errors.ts'
 import type { Digest } from '../../src/oci/digest.ts'
+import type { Purpose } from '../../src/registry/blob-source.ts'
 import type { Logger } from '../../src/runtime/logger.ts'
 import type { Timers } from '../../src/runtime/timers.ts'
+import type { LinkClass } from '../links/link-state.ts'
+import type { LinkRules } from '../links/links.ts'
 import type { Roster } from '../membership/roster.ts'
 import type { Network, NodeId } from '../network/network.ts'
 import type { Distrust } from './distrust.ts'
@@ -26,6 +29,7 @@ export interface HoldersComponents {
   readonly timers: Timers
   readonly logger: Logger
   readonly distrust: Distrust
+  readonly links: LinkRules
   readonly mayHold: (member: NodeId, digest: Digest) => boolean
 }
 
@@ -39,13 +43,18 @@ export class Holders {
   readonly #asking = new Map<NodeId, Promise<void>>()
   readonly #places = new Places(ASKS_CONCURRENT_MAX)
   readonly #signal: AbortSignal
+  readonly #purpose: () => Purpose
   #spare: Line | undefined
 
-  /** @param signal ends all questions, and the listening for members that connect */
-  constructor(components: HoldersComponents, digest: Digest, signal: AbortSignal) {
+  /**
+   * @param signal ends all questions, and the listening for members that connect
+   * @param purpose what the blob is wanted for by now
+   */
+  constructor(components: HoldersComponents, digest: Digest, signal: AbortSignal, purpose: () => Purpose) {
     this.#components = components
     this.#digest = digest
     this.#signal = signal
+    this.#purpose = purpose
   }
 
   open(): void {
@@ -85,16 +94,28 @@ export class Holders {
     return this.#asking.has(member) && !this.#known.has(member)
   }
 
-  /** Members to get bytes from: those with all of them first, and of these the ones of the own site. */
+  /**
+   * Members to get bytes from, over links that are open: those with all of them first, of these the ones that gave no
+   * wrong bytes lately, and of these the nearest.
+   */
   list(): Holder[] {
-    const { distrust, network, roster } = this.#components
-    const siteOf = (member: NodeId) => roster.get(member)?.site
-    const site = siteOf(network.self)
-    const farness = ({ member, have }: Holder) =>
-      2 * Number(have === 'part') + Number(siteOf(member) !== site)
-    return [...this.#known.values()]
-      .filter((holder) => !distrust.has(this.#digest, holder.member))
-      .sort((a, b) => farness(a) - farness(b))
+    const { links } = this.#components
+    const classes = new Map(
+      this.#trusted().map((holder) => [holder, links.classOf(holder.member, this.#purpose())] as const),
+    )
+    return [...classes.keys()]
+      .filter((holder) => classes.get(holder) !== 'closed')
+      .sort((a, b) => this.#farness(a, classes.get(a)) - this.#farness(b, classes.get(b)))
+  }
+
+  /** Why those that have the blob cannot give it: they are beyond a closed link. Undefined where nobody is. */
+  refusal(): Fault | undefined {
+    const { links } = this.#components
+    for (const { member, have } of this.#trusted()) {
+      const refusal = have === 'whole' ? links.refusal(member, this.#purpose()) : undefined
+      if (refusal) return refusal
+    }
+    return undefined
   }
 
   whole(): Holder[] {
@@ -133,6 +154,18 @@ export class Holders {
   /** Resolves when no question is open any more. */
   async settled(): Promise<void> {
     await Promise.allSettled(this.#asking.values())
+  }
+
+  #trusted(): Holder[] {
+    const { distrust } = this.#components
+    return [...this.#known.values()].filter(({ member }) => !distrust.has(this.#digest, member))
+  }
+
+  #farness({ member, have }: Holder, link: LinkClass | undefined): number {
+    const { distrust, network, roster } = this.#components
+    const isFar = roster.get(member)?.site !== roster.get(network.self)?.site
+    const steps = [have === 'part', distrust.isSuspect(member), link === 'metered', isFar]
+    return steps.reduce((sum, isSo) => 2 * sum + Number(isSo), 0)
   }
 
   /** Members exist, but none is connected yet: the node has just started, or its network has just come back. */

@@ -15,6 +15,10 @@ export const BLOB_BYTES_MAX = 1024 * GiB
 
 /** Bytes of one frame of the direct protocol: several share a window of the multiplexer. */
 export const FRAME_BYTES = 64 * KiB
+/** Of a frame over a link between sites: at its least rate several that wait for each other stay below FRAME_TIMEOUT_MS. */
+export const LINK_FRAME_BYTES = 16 * KiB
+/** Of the words with which a member refuses: a sentence or two. */
+export const REFUSED_CHARS_MAX = 400
 /** A caller who wants a blob is told after this that nobody answered. */
 export const FIND_TIMEOUT_MS = 5_000
 /** A request of the direct protocol has a digest and two numbers. */
@@ -55,6 +59,8 @@ export const TAKEOVER_RANK_MAX = 4
 export const NEAR_PATIENCE_MS = 100
 /** How often a fetch asks those of its own site anew how far they are. */
 export const NEAR_ASK_INTERVAL_MS = 2_000
+/** Below twice this round trip sites are as near as each other: a city, not a country. */
+export const NEAR_RTT_MS = 10
 /** Members one fetch exchanges pieces with: more add connections, not speed. */
 export const PEERS_PER_FETCH_MAX = 16
 /** No byte by torrent for so long: what is missing is asked for over a stream. */
@@ -112,5 +118,8 @@ export const PIECE_BUFFERS_IDLE_BYTES_MAX = 16 * MiB
 /** Member and digest pairs that gave wrong bytes, and how long they are passed over. */
 export const DISTRUST_MAX = 1024
 export const DISTRUST_MS = 10 * 60_000
+/** Members that gave wrong bytes, whatever of: others are asked first for so long. */
+export const SUSPECTS_MAX = 1024
+export const SUSPICION_MS = 30 * 60_000
 /** What an operator sees of the last transfers. */
 export const RECENT_TRANSFERS_MAX = 50

@@ -8,6 +8,7 @@ import type { Timers } from '../../src/runtime/timers.ts'
 import type { Roster } from '../membership/roster.ts'
 import type { NodeId } from '../network/network.ts'
 import type { Connection, Engine, EngineInit, PieceBytes, Session, SessionInit } from './engine.ts'
+import type { WireLinks } from './engine-links.ts'
 import { peekInfoHash } from './handshake.ts'
 import { HANDSHAKE_TIMEOUT_MS } from './limits.ts'
 import type { Torrent } from './torrent.ts'
@@ -19,6 +20,7 @@ export interface LocalEngineComponents {
   readonly self: NodeId
   readonly identity: Ed25519PrivateKey
   readonly roster: Roster
+  readonly links: WireLinks
   readonly logger: Logger
   readonly clock: Clock
   readonly timers: Timers

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { Digest } from '../../src/oci/digest.ts'
+import type { LinkClass } from '../links/link-state.ts'
 import type { NodeId } from '../network/network.ts'
-import { PEERS_PER_FETCH_MAX, TAKEOVER_MS, TAKEOVER_RANK_MAX, UPLOAD_SLOTS } from './limits.ts'
+import { NEAR_RTT_MS, PEERS_PER_FETCH_MAX, TAKEOVER_MS, TAKEOVER_RANK_MAX, UPLOAD_SLOTS } from './limits.ts'
 
 /** A member that has the blob, or is getting it, as the fetching node knows it. */
 export interface PlanPeer {
@@ -10,6 +11,12 @@ export interface PlanPeer {
   readonly have: 'whole' | 'part'
   /** It fetches over a long link itself. */
   readonly ingress: boolean
+  /** Of the link to it; where nothing is said, nothing is closed or metered. */
+  readonly link?: LinkClass
+  /** Round trip of the last ping, milliseconds. */
+  readonly rttMs?: number | undefined
+  /** It gave wrong bytes lately, of another blob. */
+  readonly suspect?: boolean
 }
 
 export interface PlanFacts {
@@ -41,7 +48,8 @@ export interface Plan {
  * site that lack the blob, one fetches over the long link, and the next one only when it brings nothing.
  */
 export function planFetch(facts: PlanFacts): Plan {
-  const { self, site, digest, peers, quietMs } = facts
+  const { self, site, digest, quietMs } = facts
+  const peers = facts.peers.filter(({ link }) => link !== 'closed')
   const near = peers.filter((peer) => peer.site === site)
   const far = peers.filter((peer) => peer.site !== site)
   const within = near.some(({ have }) => have === 'whole')
@@ -51,9 +59,7 @@ export function planFetch(facts: PlanFacts): Plan {
   if (!facts.ingress && quietMs < turn * TAKEOVER_MS) {
     return { role: within ? 'within' : 'behind', sources: chosen(near, facts) }
   }
-  // What another site is still bringing in crosses a link twice: only where nobody is left who has it all.
-  const whole = far.filter(({ have }) => have === 'whole')
-  const beyond = chosen(whole.length > 0 ? whole : far, facts).slice(0, PEERS_PER_FETCH_MAX / 2)
+  const beyond = chosen(worthCrossing(far, quietMs), facts).slice(0, PEERS_PER_FETCH_MAX / 2)
   return { role: 'ingress', sources: [...beyond, ...chosen(near, facts)].slice(0, PEERS_PER_FETCH_MAX) }
 }
 
@@ -63,6 +69,17 @@ export function planFetch(facts: PlanFacts): Plan {
  */
 export function asksToo(fellow: Pick<PlanPeer, 'site' | 'ingress'>, holder: Pick<PlanPeer, 'site'>): boolean {
   return fellow.site === holder.site || fellow.ingress
+}
+
+/**
+ * What another site is still bringing in crosses a link twice, and what is metered costs: each only where nobody is
+ * left who is neither, or those bring nothing.
+ */
+function worthCrossing(far: readonly PlanPeer[], quietMs: number): readonly PlanPeer[] {
+  const whole = far.filter(({ have }) => have === 'whole')
+  if (whole.length === 0) return far
+  const free = whole.filter(({ link }) => link !== 'metered')
+  return free.length > 0 && quietMs < TAKEOVER_MS ? free : whole
 }
 
 /** How many fetch over the long link before this one: those that do so already, then by a hash that spreads blobs over nodes. */
@@ -99,9 +116,20 @@ function byWeight(
 ): NodeId[] {
   return peers
     .filter((peer) => peer.have === have)
-    .map(({ id }) => ({ id, weight: weight(id) }))
-    .sort((a, b) => (a.weight < b.weight ? -1 : 1))
+    .map((peer) => ({ id: peer.id, distance: distanceOf(peer), weight: weight(peer.id) }))
+    .sort((a, b) => a.distance - b.distance || (a.weight < b.weight ? -1 : 1))
     .map(({ id }) => id)
+}
+
+/**
+ * Who gave wrong bytes lately comes last of all, what is metered after what is not, and of these the nearest first:
+ * round trips that differ by less than a factor of two are the same.
+ */
+function distanceOf({ suspect = false, link, have, rttMs = 0 }: PlanPeer): number {
+  // Fellows measure each other apart, and have to stand in the same place of each other's order.
+  const isNear = link === 'near' || have === 'part'
+  const doublings = isNear ? 0 : Math.max(0, Math.floor(Math.log2(rttMs / NEAR_RTT_MS)))
+  return (Number(suspect) * 2 + Number(link === 'metered')) * 64 + doublings
 }
 
 /** Rendezvous hashing (Thaler and Ravishankar, 1998): one node less changes only the blobs it was first for. */

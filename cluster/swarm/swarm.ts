@@ -2,7 +2,7 @@ import type { Ed25519PrivateKey } from '@libp2p/interface'
 import { Fault } from '../../src/errors.ts'
 import { TORRENT_BYTES_MIN } from '../../src/limits.ts'
 import type { Digest } from '../../src/oci/digest.ts'
-import type { BlobSource, IncomingBlob } from '../../src/registry/blob-source.ts'
+import type { BlobSource, FetchOptions, IncomingBlob, Purpose } from '../../src/registry/blob-source.ts'
 import type { BlobStore, ByteRange } from '../../src/registry/blob-store.ts'
 import type { PieceSink } from '../../src/registry/piece-sink.ts'
 import type { TransferStatus } from '../../src/registry/topology.ts'
@@ -11,6 +11,7 @@ import type { Logger } from '../../src/runtime/logger.ts'
 import type { Random } from '../../src/runtime/random.ts'
 import type { Startable } from '../../src/runtime/startable.ts'
 import type { Timers } from '../../src/runtime/timers.ts'
+import { type LinkRules, NO_LINKS } from '../links/links.ts'
 import type { Roster } from '../membership/roster.ts'
 import type { Network, NodeId } from '../network/network.ts'
 import { Answering } from './answering.ts'
@@ -32,6 +33,10 @@ export interface SwarmComponents {
   readonly roster: Roster
   /** The key the node's libp2p peer id is made of. */
   readonly identity: Ed25519PrivateKey
+  /** What may go over the links between sites; everything where it is left out. */
+  readonly links?: LinkRules
+  /** Whether it is what records are made from, which crosses any link. */
+  readonly isOfRecords?: (digest: Digest) => Promise<boolean>
   readonly logger: Logger
   readonly clock: Clock
   readonly timers: Timers
@@ -69,12 +74,12 @@ export class Swarm implements BlobSource, Startable {
   #stopping: AbortController | undefined
 
   constructor(components: SwarmComponents, init: SwarmInit) {
-    const { blobs, network, logger, timers, clock } = components
+    const { blobs, network, logger, timers, clock, links = NO_LINKS } = components
     const mayHold = (member: NodeId, digest: Digest) => this.mayHold(member, digest)
     this.#components = components
     this.#transfers = new Transfers(logger)
     this.#distrust = new Distrust(clock)
-    const parts = { ...components, self: network.self }
+    const parts = { ...components, links, self: network.self }
     const engineInit: EngineInit = {
       ...init,
       accept: (member, infoHash, connection) => void this.#sessions.accept(member, infoHash, connection),
@@ -95,6 +100,8 @@ export class Swarm implements BlobSource, Startable {
       shelf: this.#shelf,
       transfers: this.#transfers,
       timers,
+      links,
+      isOfRecords: components.isOfRecords ?? (async () => false),
       mayHold,
       fetching: (digest) => this.#fetching(digest)?.partial,
     })
@@ -155,11 +162,16 @@ export class Swarm implements BlobSource, Startable {
     if (size >= TORRENT_BYTES_MIN) this.#shelf.prepare(digest)
   }
 
-  async fetch(digest: Digest, signal?: AbortSignal): Promise<IncomingBlob | undefined> {
+  async fetch(
+    digest: Digest,
+    signal?: AbortSignal,
+    { purpose = 'pull' }: FetchOptions = {},
+  ): Promise<IncomingBlob | undefined> {
     signal?.throwIfAborted()
     const held = this.#fetching(digest) ? undefined : await this.#components.blobs.stat(digest)
     if (held) return this.#held(digest, held.size)
-    const fetch = this.#fetching(digest) ?? this.#begin(digest)
+    const fetch = this.#fetching(digest) ?? this.#begin(digest, purpose)
+    fetch.wantedFor(purpose)
     return abortable(fetch.incoming.found, signal)
   }
 
@@ -168,7 +180,7 @@ export class Swarm implements BlobSource, Startable {
     return fetch?.incoming.over ? undefined : fetch
   }
 
-  #begin(digest: Digest): Fetch {
+  #begin(digest: Digest, purpose: Purpose): Fetch {
     const stopping = this.#stopping?.signal
     if (!stopping || stopping.aborted) {
       throw new Fault('BLOB_FETCH_FAILED', 'the swarm of this node does not run', { digest })
@@ -177,6 +189,7 @@ export class Swarm implements BlobSource, Startable {
     const fetch = new Fetch(
       {
         ...this.#components,
+        links: this.#components.links ?? NO_LINKS,
         self: network.self,
         sessions: this.#sessions,
         engine: this.#engine,
@@ -187,6 +200,7 @@ export class Swarm implements BlobSource, Startable {
         nameOf: (member) => roster.get(member)?.name ?? member,
       },
       digest,
+      purpose,
     )
     this.#fetches.set(digest, fetch)
     const running = this.#run(fetch, stopping).finally(() => {

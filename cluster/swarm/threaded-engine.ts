@@ -7,8 +7,9 @@ import type { Timers } from '../../src/runtime/timers.ts'
 import type { Roster } from '../membership/roster.ts'
 import type { NodeId } from '../network/network.ts'
 import type { Connection, Engine, EngineInit, PieceBytes, Session, SessionInit } from './engine.ts'
+import { linkFactsOf, type WireLinks } from './engine-links.ts'
 import { errorFacts, faultOf } from './engine-mirror.ts'
-import type { EngineWorkerData, FromEngine, KnownMember, ToEngine } from './engine-protocol.ts'
+import type { EngineWorkerData, FromEngine, KnownMember, LinkFacts, ToEngine } from './engine-protocol.ts'
 import { ENGINE_RESTART_MS } from './limits.ts'
 import { RemoteSession } from './remote-session.ts'
 import type { Torrent } from './torrent.ts'
@@ -24,6 +25,7 @@ export interface ThreadedEngineComponents {
   readonly self: NodeId
   readonly identity: Ed25519PrivateKey
   readonly roster: Roster
+  readonly links: WireLinks
   readonly logger: Logger
   readonly timers: Timers
 }
@@ -57,7 +59,8 @@ export class ThreadedEngine implements Engine {
   #worker: Worker | undefined
   #address: { readonly host: string; readonly port: number } | undefined
   #listening: PromiseWithResolvers<void> | undefined
-  #unsubscribe = () => {}
+  #unsubscribe: (() => void)[] = []
+  #stopping = new AbortController()
   #callOff = () => {}
   #count = 0
 
@@ -68,7 +71,15 @@ export class ThreadedEngine implements Engine {
 
   /** @throws Fault LISTEN_FAILED */
   async start(): Promise<void> {
-    this.#unsubscribe = this.#components.roster.onChange(() => this.#tellMembers())
+    const { roster, links } = this.#components
+    this.#stopping = new AbortController()
+    this.#unsubscribe = [
+      roster.onChange(() => {
+        this.#tellMembers()
+        this.#tellLinks()
+      }),
+      links.onChange(() => this.#tellLinks()),
+    ]
     try {
       await this.#launch(this.#init.port)
     } catch (error) {
@@ -78,7 +89,8 @@ export class ThreadedEngine implements Engine {
   }
 
   async stop(): Promise<void> {
-    this.#unsubscribe()
+    for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe()
+    this.#stopping.abort(new Fault('SWARM_STOPPED', 'the swarm of this node stops'))
     this.#callOff()
     await Promise.all([...this.#sessions.values()].map((session) => session.stop()))
     const worker = this.#worker
@@ -154,6 +166,7 @@ export class ThreadedEngine implements Engine {
       port,
       uploadBytesPerSecond,
       members: this.#known,
+      links: this.#linkFacts(),
     }
     const worker = new Worker(WORKER_FILE, { name: 'swarm', workerData })
     worker.unref()
@@ -214,6 +227,27 @@ export class ThreadedEngine implements Engine {
     if (changed.length > 0 || gone.length > 0) this.#post({ type: 'members', changed, gone })
   }
 
+  #linkFacts(): LinkFacts[] {
+    const { links } = this.#components
+    return linkFactsOf(
+      links,
+      this.#known.map(({ member }) => member.id),
+    )
+  }
+
+  #tellLinks(): void {
+    this.#post({ type: 'links', links: this.#linkFacts() })
+  }
+
+  async #takeTurn({ turn, member, bytes }: Extract<FromEngine, { type: 'turn' }>): Promise<void> {
+    try {
+      await this.#components.links.pace(member, 'pull')?.send(bytes, this.#stopping.signal)
+      this.#post({ type: 'your-turn', turn })
+    } catch (error) {
+      this.#post({ type: 'your-turn', turn, error: errorFacts(error) })
+    }
+  }
+
   #onMessage(message: FromEngine): void {
     switch (message.type) {
       case 'listening':
@@ -230,6 +264,10 @@ export class ThreadedEngine implements Engine {
       case 'read':
       case 'write':
         return void this.#move(message)
+      case 'turn':
+        return void this.#takeTurn(message)
+      case 'crossed':
+        return this.#components.links.pace(message.member, 'pull')?.received(message.bytes)
       case 'log':
         return this.#components.logger[message.level](message.facts, message.message)
       default:

@@ -1,4 +1,5 @@
 import type { AddressInfo, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { connect, createServer, type Server, type TLSSocket } from 'node:tls'
 import type { Ed25519PrivateKey } from '@libp2p/interface'
 import { Fault } from '../../src/errors.ts'
@@ -8,6 +9,7 @@ import type { Timers } from '../../src/runtime/timers.ts'
 import type { Roster } from '../membership/roster.ts'
 import type { NodeId } from '../network/network.ts'
 import { type Certificate, certificateOf, nodeOf } from './certificate.ts'
+import type { WireLinks } from './engine-links.ts'
 import {
   CONNECTIONS_MAX,
   CONNECTIONS_PER_MEMBER_MAX,
@@ -15,6 +17,7 @@ import {
   HANDSHAKE_TIMEOUT_MS,
   REFUSAL_LOG_INTERVAL_MS,
 } from './limits.ts'
+import { pacedSocket } from './paced-socket.ts'
 import { within } from './waiting.ts'
 
 /** The BitTorrent wire inside TLS, in its first form. */
@@ -29,9 +32,13 @@ const TLS = {
   rejectUnauthorized: false,
 } as const
 
+/** What a torrent is wanted for only its fetcher knows: here a wire is as open as for who waits. */
+const WIRE = 'pull'
+
 export interface TransportComponents {
   readonly identity: Ed25519PrivateKey
   readonly roster: Roster
+  readonly links: WireLinks
   readonly logger: Logger
   readonly timers: Timers
 }
@@ -40,16 +47,18 @@ export interface TransportInit {
   readonly host: string
   readonly port: number
   /** Takes over a socket that a current member has opened; nothing was read from it. */
-  readonly accept: (member: NodeId, socket: TLSSocket) => void
+  readonly accept: (member: NodeId, socket: Duplex) => void
 }
 
 /**
  * Mutual TLS 1.3 between members on the swarm's one port. Both ends check that the key of the other's
  * certificate IS the Ed25519 key of a current member before any byte reaches the torrent wire. A socket
- * lives no longer than its member's membership.
+ * lives no longer than its member's membership, and goes over no closed link: this is where the torrents' bytes are
+ * paced and counted, as the links between sites ask for.
  */
 export class Transport implements Startable {
   readonly #roster: Roster
+  readonly #links: WireLinks
   readonly #logger: Logger
   readonly #timers: Timers
   readonly #init: TransportInit
@@ -58,12 +67,13 @@ export class Transport implements Startable {
   readonly #unknown = new Set<Socket>()
   readonly #sockets = new Map<TLSSocket, NodeId>()
   #server: Server | undefined
-  #unsubscribe = () => {}
+  #unsubscribe: (() => void)[] = []
   #refused = 0
   #callOff = () => {}
 
   constructor(components: TransportComponents, init: TransportInit) {
     this.#roster = components.roster
+    this.#links = components.links
     this.#logger = components.logger
     this.#timers = components.timers
     this.#init = init
@@ -101,11 +111,14 @@ export class Transport implements Startable {
       })
     })
     server.on('error', (error) => this.#logger.error({ err: error }, 'swarm: the listener failed'))
-    this.#unsubscribe = this.#roster.onChange(() => this.#dropStrangers())
+    this.#unsubscribe = [
+      this.#roster.onChange(() => this.#dropStrangers()),
+      this.#links.onChange(() => this.#dropClosed()),
+    ]
   }
 
   async stop(): Promise<void> {
-    this.#unsubscribe()
+    for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe()
     this.#callOff()
     const server = this.#server
     this.#server = undefined
@@ -121,9 +134,11 @@ export class Transport implements Startable {
 
   /**
    * A socket whose other end is this member, proven.
-   * @throws Fault SWARM_UNREACHABLE when none of the member's addresses answers as the member
+   * @throws Fault SWARM_UNREACHABLE when none of the member's addresses answers as the member, LINK_CLOSED
    */
-  async dial(member: NodeId, signal: AbortSignal): Promise<TLSSocket> {
+  async dial(member: NodeId, signal: AbortSignal): Promise<Duplex> {
+    const refusal = this.#links.refusal(member, WIRE)
+    if (refusal) throw refusal
     let last: unknown
     for (const address of this.#roster.get(member)?.swarm ?? []) {
       signal.throwIfAborted()
@@ -143,7 +158,7 @@ export class Transport implements Startable {
     )
   }
 
-  async #connect(member: NodeId, address: string, signal: AbortSignal): Promise<TLSSocket> {
+  async #connect(member: NodeId, address: string, signal: AbortSignal): Promise<Duplex> {
     const { host, port } = parseAddress(address)
     if (this.#count(member) >= CONNECTIONS_PER_MEMBER_MAX || this.#sockets.size >= CONNECTIONS_MAX) {
       throw new Fault('SWARM_BUSY', 'too many connections of the swarm are open', { member })
@@ -162,8 +177,7 @@ export class Transport implements Startable {
       if (found !== member) {
         throw new Fault('SWARM_STRANGER', 'another node answers at this address', { address, member, found })
       }
-      this.#keep(socket, member)
-      return socket
+      return this.#keep(socket, member)
     } catch (error) {
       socket.on('error', () => {})
       socket.destroy()
@@ -195,9 +209,11 @@ export class Transport implements Startable {
     } else if (this.#count(member) >= CONNECTIONS_PER_MEMBER_MAX) {
       this.#logger.debug({ member }, 'swarm: too many connections of one member')
       socket.destroy()
+    } else if (this.#links.refusal(member, WIRE)) {
+      socket.on('error', () => {})
+      socket.destroy()
     } else {
-      this.#keep(socket, member)
-      this.#init.accept(member, socket)
+      this.#init.accept(member, this.#keep(socket, member))
     }
   }
 
@@ -224,17 +240,28 @@ export class Transport implements Startable {
     return node !== undefined && this.#roster.isMember(node) ? node : undefined
   }
 
-  #keep(socket: TLSSocket, member: NodeId): void {
+  #keep(socket: TLSSocket, member: NodeId): Duplex {
     socket.setNoDelay(true)
     socket.on('error', (error) => this.#logger.debug({ member, err: error }, 'swarm: a connection failed'))
     this.#sockets.set(socket, member)
     socket.once('close', () => this.#sockets.delete(socket))
+    const pace = this.#links.pace(member, WIRE)
+    return pace ? pacedSocket(socket, pace) : socket
   }
 
   #count(member: NodeId): number {
     let count = 0
     for (const owner of this.#sockets.values()) if (owner === member) count++
     return count
+  }
+
+  #dropClosed(): void {
+    for (const [socket, member] of this.#sockets) {
+      const refusal = this.#links.refusal(member, WIRE)
+      if (!refusal) continue
+      this.#logger.info({ member, err: refusal }, 'swarm: a connection ends with its link')
+      socket.destroy()
+    }
   }
 
   #dropStrangers(): void {

@@ -122,6 +122,7 @@ export const SYSTEM_ACTIONS = {
   'cluster:approve': 'admin',
   'cluster:evict': 'admin',
   'cluster:rotate-key': 'admin',
+  'cluster:set-link': 'admin',
   'cluster:recover': 'admin',
   'cluster:leave': 'admin',
 } as const satisfies Record<string, 'anyone' | 'user' | 'admin'>

@@ -10,6 +10,7 @@ import { addInit } from './commands/init.ts'
 import { addInvite, addInvites } from './commands/invite.ts'
 import { addJoin } from './commands/join.ts'
 import { addLeave } from './commands/leave.ts'
+import { addLinks } from './commands/links.ts'
 import { addNetwork } from './commands/network.ts'
 import { addNode, addNodes } from './commands/node.ts'
 import { addProject } from './commands/project.ts'
@@ -61,6 +62,7 @@ export function buildProgram(context: CliContext): Command {
   addInvites(program, context)
   addEvict(program, context)
   addConflicts(program, context)
+  addLinks(program, context)
   addNetwork(program, context)
   addRecover(program, context)
   addUser(program, context)

@@ -21,7 +21,7 @@ export async function atAnchor<T>(api: NodeApi, asked: () => Promise<T>): Promis
     const anchors = members.filter(({ state, role }) => state === 'member' && role === 'anchor')
     const nodes = anchors.slice(0, NODES_NAMED_MAX).map(({ name, url }) => (url ? `${name} (${url})` : name))
     const there = nodes.length > 0 ? `ask at ${nodes.join(' or ')}` : 'this node knows of no anchor'
-    const message = `${self.name} has the role ${self.role}, and only an anchor decides who belongs: ${there}`
+    const message = `${self.name} has the role ${self.role}, and only an anchor decides about the cluster: ${there}`
     throw new Fault('NODE_ROLE_FORBIDS', message, { role: self.role, nodes }, error)
   }
 }

@@ -21,7 +21,7 @@ export interface Conflict {
   readonly beatenBy: (Deed & { readonly why?: string }) | null
   /** Of a tag: everything it was set to, what counts first. */
   readonly values: readonly (Deed & { readonly digest: string })[]
-  /** Of a user or project: what it filled in, and everything that field was filled in with, what counts first. */
+  /** Of a user, project or link: what it filled in, and everything that field was filled in with, what counts first. */
   readonly fields: readonly {
     readonly field: string
     readonly values: readonly (Deed & { readonly value: string })[]
@@ -62,6 +62,7 @@ export type About =
       readonly project: string
       readonly settings: Readonly<Record<string, string>>
     }
+  | { readonly what: 'link'; readonly link: string }
   | { readonly what: 'quota'; readonly project: string }
   | { readonly what: 'member'; readonly project: string; readonly user: string; readonly role: RoleId | null }
   /** `digest`: what it was to name, shortened; left out where `values` say so. */

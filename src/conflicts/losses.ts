@@ -1,4 +1,4 @@
-import { fieldsOf } from '../journal/authority/folds/fields.ts'
+import { type FilledIn, fieldsOf } from '../journal/authority/folds/fields.ts'
 import { parseSubject, type Subject, subjectOf } from '../journal/content/subject.ts'
 import type { Readable } from '../journal/effective.ts'
 import type { Tables } from '../journal/journal.ts'
@@ -23,7 +23,7 @@ export interface Loss extends Omit<IneffectiveRow, 'reason'> {
   readonly tag: TagPlace | null
   /** What of which repository it is about; null for what is none of the catalog's, or does not say. */
   readonly subject: Subject | null
-  /** What it filled in and does not count, where a field of a user or project has several values. */
+  /** What it filled in and does not count, where a field of a user, project or link has several values. */
   readonly fields: readonly LostField[]
 }
 
@@ -116,14 +116,15 @@ async function* splits(tables: Tables, projectId?: string): AsyncIterable<Loss> 
   for await (const { key } of tables.list('disputedFields', { prefix: entity })) yield* lossesOf(tables, key)
 }
 
-/** @param entity `user:<id>`, `project:<id>` */
+/** @param entity `user:<id>`, `project:<id>`, `link:<site>/<site>` */
 export function lossesOf(tables: Readable, entity: string): Iterable<Loss> {
   const [what, id = ''] = entity.split(':')
-  const row = tables.get(what === 'user' ? 'users' : 'projects', id)
+  const filled = FILLED[what as keyof typeof FILLED]
+  const row: FilledIn | undefined = tables.get(filled.table, id)
   const lost = new Map<OpId, Loss>()
-  if (!row || row.deleted) return []
-  const kind = what === 'user' ? 'user.profile-set' : 'project.metadata-set'
-  const projectId = what === 'user' ? null : id
+  if (!row || ('deleted' in row && row.deleted)) return []
+  const { kind } = filled
+  const projectId = what === 'project' ? id : null
   for (const [field, register] of fieldsOf(row)) {
     const values = countingFirst(field, register)
     const [counts] = values
@@ -141,10 +142,18 @@ export function lossesOf(tables: Readable, entity: string): Iterable<Loss> {
   return lost.values()
 }
 
-/** A project is public only while every value says so. */
+/** What people fill in, and by which kind of record. */
+const FILLED = {
+  user: { table: 'users', kind: 'user.profile-set' },
+  project: { table: 'projects', kind: 'project.metadata-set' },
+  link: { table: 'linkPolicies', kind: 'link.policy-set' },
+} as const
+
+/** A project is public only while every value says so, a link forbidden while one does. */
 function countingFirst(field: string, register: Register<string>): Register<string> {
-  if (field !== 'public') return register
-  return [...register].sort((a, b) => Number(a.value === 'true') - Number(b.value === 'true'))
+  if (field !== 'public' && field !== 'forbidden') return register
+  const isTighter = ({ value }: { value: string }) => (value === 'true') === (field === 'forbidden')
+  return [...register].sort((a, b) => Number(isTighter(b)) - Number(isTighter(a)))
 }
 
 function asLoss(key: string, row: IneffectiveRow): Loss {

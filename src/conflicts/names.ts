@@ -63,6 +63,8 @@ export function aboutOf(tables: Readable, loss: Loss): About {
       const made = op && loss.reason === 'forked' ? bodyOf(op, 'project.created')?.name : undefined
       return { what, project: made ?? projectLabel(tables, id), settings }
     }
+    case 'link':
+      return { what, link: id }
     case 'quota':
       return { what, project: projectLabel(tables, id) }
     case 'member': {

@@ -1,5 +1,6 @@
 import { bodyOf } from '../journal/authority/bodies.ts'
 import { isAdmin, membershipOf, metadataOf, type Readable } from '../journal/effective.ts'
+import { LINK_FIELDS } from '../journal/link-policy.ts'
 import { claimKey } from '../journal/names.ts'
 import { winner } from '../journal/register.ts'
 import { inRepository, type ProjectRow, type UserRow } from '../journal/rows.ts'
@@ -86,7 +87,7 @@ export function wishOf(op: Said): ((tables: Readable) => boolean) | undefined {
     const what = op.kind === 'user.created' ? 'user-number' : 'project-number'
     return (tables) => tables.get('claims', claimKey(what, created.number)) === undefined
   }
-  return ofUser(op) ?? ofProject(op) ?? ofMember(op)
+  return ofUser(op) ?? ofProject(op) ?? ofMember(op) ?? ofLink(op)
 }
 
 function ofUser(op: Said): ((tables: Readable) => boolean) | undefined {
@@ -132,6 +133,19 @@ function ofMember(op: Said): ((tables: Readable) => boolean) | undefined {
     livingProject(tables, body.project) !== undefined &&
     livingUser(tables, body.user) !== undefined &&
     membershipOf(tables, body.project, body.user)?.role !== role
+}
+
+function ofLink(op: Said): ((tables: Readable) => boolean) | undefined {
+  const body = bodyOf(op, 'link.policy-set')
+  if (!body) return undefined
+  return (tables) => {
+    const row = tables.get('linkPolicies', body.link)
+    return LINK_FIELDS.some((field) => {
+      const wanted = body[field]
+      const now = row && winner<number | string | boolean | null>(row[field])
+      return wanted !== undefined && wanted !== (now ?? null)
+    })
+  }
 }
 
 function livingUser(tables: Readable, id: string): UserRow | undefined {

@@ -6,10 +6,11 @@ import { bodyOf } from '../journal/authority/bodies.ts'
 import { membershipOf, type Readable } from '../journal/effective.ts'
 import type { Journal } from '../journal/journal.ts'
 import { type Body, op, userName } from '../journal/kinds.ts'
+import { LINK_FIELDS } from '../journal/link-policy.ts'
 import { claimKey } from '../journal/names.ts'
 import { AUTHORITY, CATALOG } from '../journal/op.ts'
 import { refusalText } from '../journal/refusals.ts'
-import { inRepository } from '../journal/rows.ts'
+import { inRepository, type Register } from '../journal/rows.ts'
 import { isDigest } from '../oci/digest.ts'
 import type { Member, Members } from '../projects/members.ts'
 import type { Projects } from '../projects/projects.ts'
@@ -114,23 +115,20 @@ export class Repairs {
 
   /** All fields in which it lost, together. */
   async #settleFields({ id, entity, projectId }: Loss, action: 'take' | 'keep', as: As): Promise<void> {
-    const user = entity?.slice('user:'.length) ?? ''
-    const by = as(
-      projectId === null
-        ? { action: 'user:update', on: 'user', user }
-        : { action: 'project:update', on: 'project', project: projectId },
-    )
+    const [what, named = ''] = entity?.split(':') ?? []
+    const by = as(demandFor(what, named))
     await this.#parts.journal.commit(AUTHORITY, (tables) => {
       by.permit(tables)
       const loss = [...lossesOf(tables, entity ?? '')].find((one) => one.id === id)
       if (!loss) throw settled()
       const chosen = loss.fields.flatMap(({ field, values }) => {
         const one = action === 'take' ? values.find((value) => value.id === id) : values[0]
-        return one ? [[field, one.value] as const] : []
+        return one ? [{ field, ...one }] : []
       })
-      const said = Object.fromEntries(chosen)
+      if (what === 'link') return [op('link.policy-set', linkBody(tables, named, chosen), by.actor)]
+      const said = Object.fromEntries(chosen.map(({ field, value }) => [field, value]))
       return projectId === null
-        ? [op('user.profile-set', { user, ...said }, by.actor)]
+        ? [op('user.profile-set', { user: named, ...said }, by.actor)]
         : [op('project.metadata-set', { project: projectId, metadata: said }, by.actor)]
     })
   }
@@ -201,7 +199,7 @@ export class Repairs {
   }
 
   #doAgain(op: Said, as: As): Promise<unknown> | undefined {
-    return this.#ofUser(op, as) ?? this.#ofProject(op, as) ?? this.#ofMember(op, as)
+    return this.#ofUser(op, as) ?? this.#ofProject(op, as) ?? this.#ofMember(op, as) ?? this.#ofLink(op, as)
   }
 
   #ofUser(op: Said, as: As): Promise<void> | undefined {
@@ -242,6 +240,16 @@ export class Repairs {
     return revoked && this.#revoke(revoked, as)
   }
 
+  async #ofLink(said: Said, as: As): Promise<void> {
+    const body = bodyOf(said, 'link.policy-set')
+    if (!body) return
+    const by = as({ action: 'cluster:set-link', on: 'system' })
+    await this.#parts.journal.commit(AUTHORITY, (tables) => {
+      by.permit(tables)
+      return [op('link.policy-set', body, by.actor)]
+    })
+  }
+
   async #grant({ project, user, role }: Body<'member.granted'>, as: As): Promise<void> {
     const { journal, members } = this.#parts
     if (membershipOf(journal.tables, project, user)) {
@@ -262,6 +270,30 @@ export class Repairs {
 }
 
 const userCreate: Demand = { action: 'user:create', on: 'system' }
+
+/** What filling in a user, a project or a link asks for. */
+function demandFor(what: string | undefined, id: string): Demand {
+  if (what === 'link') return { action: 'cluster:set-link', on: 'system' }
+  return what === 'user'
+    ? { action: 'user:update', on: 'user', user: id }
+    : { action: 'project:update', on: 'project', project: id }
+}
+
+/** The values of these siblings once more, as they were written. */
+function linkBody(
+  tables: Readable,
+  link: string,
+  chosen: readonly { readonly field: string; readonly id: string }[],
+): Body<'link.policy-set'> {
+  const row = tables.get('linkPolicies', link)
+  const said = LINK_FIELDS.flatMap((field) => {
+    const from = chosen.find((one) => one.field === field)?.id
+    const values: Register<number | string | boolean | null> = row?.[field] ?? []
+    const one = values.find(({ id }) => id === from)
+    return one ? [[field, one.value] as const] : []
+  })
+  return { link, ...Object.fromEntries(said) }
+}
 
 /** Whoever may do it may do it while it is still lost, and still to be had. */
 function guarded(loss: Loss, as: As, demand: Demand, wish?: (tables: Readable) => boolean): Acting {

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { Fault } from '../errors.ts'
 import { catalogKinds } from './kinds/catalog.ts'
+import { linkKinds } from './kinds/links.ts'
 import { nodeKinds } from './kinds/nodes.ts'
 import { peopleKinds } from './kinds/people.ts'
 import { projectKinds } from './kinds/projects.ts'
@@ -8,6 +9,7 @@ import { trailKinds } from './kinds/trail.ts'
 import { verdictKinds } from './kinds/verdicts.ts'
 
 export { projectName } from './kinds/fields.ts'
+export { linkFields } from './kinds/links.ts'
 export { nodeFactsSchema, nodeRole } from './kinds/nodes.ts'
 export { userName } from './kinds/people.ts'
 
@@ -19,6 +21,7 @@ export const kinds = {
   ...nodeKinds,
   ...peopleKinds,
   ...projectKinds,
+  ...linkKinds,
   ...catalogKinds,
   ...verdictKinds,
   ...trailKinds,

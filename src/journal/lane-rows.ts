@@ -34,7 +34,7 @@ export function belongsTo(lane: Lane, table: TableName, key: string): boolean {
  */
 export function laneRows(store: Pick<KeyValue, 'range'>, lane: Lane): AsyncIterable<RawRow> {
   if (familyOf(lane) !== 'trail') return pick([store.range(TABLES)], lane)
-  const months = (['events', 'pulls'] as const).map((table) => {
+  const months = (['events', 'linkUse', 'pulls'] as const).map((table) => {
     const month = rowKey({ table, key: monthOfLane(lane) ?? '' })
     return store.range({ gte: `${month}\u0000`, lt: `${month}\u0001` })
   })

@@ -2,6 +2,7 @@ import type { Frontier, OpId } from './op.ts'
 import type { LinkRow, ManifestFacts, ManifestRow, RepositoryRow, TagRow } from './rows/catalog.ts'
 import type { EventRow, VerdictRow } from './rows/content.ts'
 import type { HistoryOp, IneffectiveRow, RetractedRow, StageMember, StageRow } from './rows/history.ts'
+import type { LinkPolicyRow, LinkUseRow } from './rows/links.ts'
 import type { ClusterRow, InviteRow, NetworkKeyRow, NodeRow, SnapshotRow } from './rows/nodes.ts'
 import type { UserRow } from './rows/people.ts'
 import type { MemberRow, ProjectRow, QuotaRow } from './rows/projects.ts'
@@ -21,6 +22,7 @@ export type {
   StageRow,
   Support,
 } from './rows/history.ts'
+export type { LinkPolicyRow, LinkUseRow } from './rows/links.ts'
 export type {
   ClusterRow,
   InviteRow,
@@ -55,18 +57,21 @@ export type { Claim, Register, Sibling } from './rows/registers.ts'
  * - ineffective  `<lane family>/<op id>`
  * - snapshots    op id
  * - networkKeys  key name
+ * - linkPolicies `<site>/<site>`, the lesser first; `*` for all others
  * - verdicts     `<digest>\0<scanner>\0<database>`
  * - events       `<month>\0<time, 16 digits>\0<op id>`
  * - pulls        `<month>\0<repository key>\0<digest>\0<node id>`
+ * - linkUse      `<month>\0<site>/<site>\0<node id>`
  *
  * And what this node keeps for itself, outside the state hash:
- * - history      entity (`user:<id>`, `project:<id>`, `member:<project>/<user>`, `node:<id>`, `invite:<id>`, `quota:<project>`)
+ * - history      entity (`user:<id>`, `project:<id>`, `member:<project>/<user>`, `node:<id>`, `invite:<id>`, `quota:<project>`,
+ *   `link:<site>/<site>`)
  * - stages       `cluster` or `project:<id>`: revocations that are decided together
  * - stageMembers `<stage>/<chunk>`: which they are
  * - dependents   `<right>\0<entity>`: in whose history ops rest on a right; and `<right>`, where any do
  * - reviews      right: its dependents are to be decided again
  * - disputes     as `tags`: those that mean several things, or were to mean what a rule forbade
- * - disputedFields `user:<id>`, `project:<id>`: those of which a field has several values
+ * - disputedFields `user:<id>`, `project:<id>`: those of which a field has several values; `link:<site>/<site>` likewise
  * - retracted    op id: what counted here until its author was found to have two histories
  * - retractedTags as `tags`: which of these moved it, and wait for somebody's word
  */
@@ -90,9 +95,11 @@ export interface Rows {
   ineffective: IneffectiveRow
   snapshots: SnapshotRow
   networkKeys: NetworkKeyRow
+  linkPolicies: LinkPolicyRow
   verdicts: VerdictRow
   events: EventRow
   pulls: { readonly total: number }
+  linkUse: LinkUseRow
   history: readonly HistoryOp[]
   stages: StageRow
   stageMembers: readonly StageMember[]

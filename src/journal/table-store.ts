@@ -33,6 +33,7 @@ const FAMILY: Partial<Record<TableName, LaneFamily | null>> = {
   verdicts: 'verdicts',
   events: 'trail',
   pulls: 'trail',
+  linkUse: 'trail',
   // What a node keeps to decide with is cut to what it has met so far, and differs between nodes.
   history: null,
   stages: null,

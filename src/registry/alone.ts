@@ -116,6 +116,8 @@ function participant(node: NodeParts, membership: Membership, journal: SingleNod
     evict: noCluster,
     leave: noCluster,
     rotateNetworkKey: noCluster,
+    links: async () => [],
+    setLink: noCluster,
     checkStorage() {
       throw new Fault('NO_CLUSTER', 'this node runs alone: its records are not signed')
     },

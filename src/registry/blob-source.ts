@@ -8,12 +8,24 @@ export interface BlobSource {
    * Starts the one fetch of this digest, or joins it. Resolves as soon as a holder is found and the size
    * known, long before the bytes are here; undefined when no reachable member holds the blob.
    * The fetch goes on to its end even when every reader has left.
+   * @throws Fault LINK_CLOSED when those that hold it are beyond links nothing may go over now
    */
-  fetch(digest: Digest, signal?: AbortSignal): Promise<IncomingBlob | undefined>
+  fetch(digest: Digest, signal?: AbortSignal, options?: FetchOptions): Promise<IncomingBlob | undefined>
   /** This node now holds the blob, durable: others may be told. */
   announce(digest: Digest, size: number): void
   /** Where the piece hashes of what clients push go, so that who fetches it can be told at once. */
   readonly pieces?: PieceSink
+}
+
+/**
+ * What a blob is fetched for. `pull`: somebody waits for it. `bulk`: nobody does, so that it keeps to the hours of links
+ * between sites. `records`: the cluster needs it to hold together, so that no link is closed for it.
+ */
+export type Purpose = 'pull' | 'bulk' | 'records'
+
+export interface FetchOptions {
+  /** `pull` where nothing is said. */
+  readonly purpose?: Purpose
 }
 
 export interface IncomingBlob {

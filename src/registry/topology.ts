@@ -39,11 +39,58 @@ export interface Topology {
   leave(by: OnBehalf): Promise<void>
   /** A new key of the private wire, told to every member. @returns its name */
   rotateNetworkKey(by: OnBehalf): Promise<string>
+  /** The links between sites, as they are now. */
+  links(): Promise<readonly LinkStatus[]>
+  /**
+   * What may go over a link.
+   * @param link two sites by name, the lesser first, as `hq/shop-7`; `*`: every pair that nothing was said of
+   */
+  setLink(link: string, said: LinkSettings, by: OnBehalf): Promise<void>
   /**
    * Whether what this node's disk gives back is what was written: how the last look went, and the running one.
    * @param anew begins one at full speed; where such a one runs it goes on
    */
   checkStorage(anew: boolean): StorageCheck
+}
+
+/** What is said of a link. What is left out stays as it is, null takes back what was said. */
+export interface LinkSettings {
+  /** Bytes a second, each way. */
+  readonly rate?: number | null | undefined
+  /** When bulk may go over it: `22:00-06:00`, `mon-fri 22:00-06:00 UTC+01:00`. */
+  readonly hours?: string | null | undefined
+  /** Bytes of a calendar month (UTC), both ways together. */
+  readonly budget?: number | null | undefined
+  readonly forbidden?: boolean | null | undefined
+}
+
+export interface LinkStatus {
+  /** `<site>/<site>`, the lesser first; `*` for what holds for all that nothing was said of. */
+  readonly link: string
+  /** Null for `*`. */
+  readonly sites: readonly string[] | null
+  /** `metered`: it has a budget; `closed`: nothing goes over it, not even what somebody waits for. */
+  readonly class: 'near' | 'long' | 'metered' | 'closed'
+  readonly rate: number | null
+  readonly hours: string | null
+  readonly budget: number | null
+  readonly forbidden: boolean
+  /** Something was said of this pair itself; else it goes by `*`. */
+  readonly own: boolean
+  /** Why nothing goes over it; `hours` closes it for what nobody waits for. */
+  readonly closed: 'forbidden' | 'budget' | 'hours' | null
+  /** ISO 8601; null where it is open, or only an administrator opens it. */
+  readonly opensAt: string | null
+  /** Of blobs, this month (UTC), both ways, as far as the nodes have told. */
+  readonly usedBytes: number
+  /** What the whole month comes to if it goes on so; null while it has hardly begun. */
+  readonly forecastBytes: number | null
+  /** Milliseconds to the nearest node of the other site; null where none is connected, or it is no link of this site. */
+  readonly rttMs: number | null
+  /** Both sites have a member. */
+  readonly known: boolean
+  /** Fields that two administrators set otherwise at the same time: `flotilla conflicts` shows who. */
+  readonly disputed: readonly string[]
 }
 
 export interface StorageCheck {

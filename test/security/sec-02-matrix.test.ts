@@ -57,6 +57,11 @@ const MATRIX: Readonly<Record<string, string>> = {
   'GET /cluster/storage-check': '1333+',
   'POST /cluster/storage-check': '1333+',
   'POST /cluster/network-key': '1333+',
+  'GET /cluster/links': '1333+',
+  'PUT /cluster/links/default': '1333+',
+  'DELETE /cluster/links/default': '1333+',
+  'PUT /cluster/links/:site/:other': '1333+',
+  'DELETE /cluster/links/:site/:other': '1333+',
   'POST /cluster/recovery/challenge': '1333+',
   'POST /cluster/recovery': '1333+',
   'POST /cluster/leave': '1333+',
@@ -107,6 +112,7 @@ async function target(node: TestNode, url: string): Promise<string> {
     .replace(':mid', String(member?.number))
     .replace(':node', 'a'.repeat(32))
     .replace(':invite', 'i1')
+    .replace(':site/:other', 'hq/shop-7')
     .replace(':conflict', 'c'.repeat(22))
 }
 

@@ -197,6 +197,8 @@ const obedient: Topology = {
   evict: async () => {},
   leave: async () => {},
   rotateNetworkKey: async () => '0'.repeat(16),
+  links: async () => [],
+  setLink: async () => {},
   checkStorage: () => ({ running: false, rows: 0, entries: 0, entriesTotal: 0, last: null }),
 }
 

@@ -53,3 +53,9 @@ export function isGoodForAll(snapshot: SnapshotRow, fleet: Fleet): boolean {
   if (!isAttested(snapshot, fleet)) return false
   return fleet.members.length < 2 || fleet.members.every((member) => isAttested(snapshot, fleet, member))
 }
+
+/** Whether the blob of that digest is a snapshot somebody signed. */
+export async function isSnapshot(tables: Tables, digest: string): Promise<boolean> {
+  for await (const { row } of tables.list('snapshots')) if (row.digest === digest) return true
+  return false
+}

@@ -85,7 +85,7 @@ export class SnapshotShelf {
     const callOff = timers.after(SNAPSHOT_FETCH_MS_MAX, () => limit.abort(late))
     const given = AbortSignal.any([signal, limit.signal])
     try {
-      const incoming = await source.fetch(digest, given)
+      const incoming = await source.fetch(digest, given, { purpose: 'records' })
       if (!incoming) {
         throw new Fault('SNAPSHOT_UNREACHABLE', 'no member in reach holds the snapshot', { digest })
       }

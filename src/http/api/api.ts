@@ -2,6 +2,7 @@ import type { RouteModule } from '../server.ts'
 import { acceptJson } from './body.ts'
 import { clusterRoutes } from './cluster.ts'
 import { conflictRoutes } from './conflicts.ts'
+import { linkRoutes } from './links.ts'
 import { memberRoutes } from './members.ts'
 import type { ApiParts, Door } from './parts.ts'
 import { requirePolicies } from './policy.ts'
@@ -18,6 +19,7 @@ export const API_ROUTES: readonly Route[] = [
   ...projectRoutes,
   ...memberRoutes,
   ...clusterRoutes,
+  ...linkRoutes,
   ...recoveryRoutes,
   ...conflictRoutes,
 ]

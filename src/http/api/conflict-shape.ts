@@ -63,6 +63,10 @@ function aboutText(about: About): string {
       const settings = Object.entries(about.settings).map(([key, value]) => `${key}=${value}`)
       return `project ${about.project}${settings.length > 0 ? ` (${settings.join(', ')})` : ''}`
     }
+    case 'link':
+      return about.link === '*'
+        ? 'links without a policy of their own'
+        : `link ${about.link.replace('/', ' - ')}`
     case 'quota':
       return `quota of ${about.project}`
     case 'member': {

@@ -47,6 +47,8 @@ export function entitiesOf(op: Pick<HistoryOp, 'id' | 'kind' | 'body' | 'author'
     case 'member.granted':
     case 'member.revoked':
       return [`member:${project}/${user}`]
+    case 'link.policy-set':
+      return [`link:${bodyOf(op, 'link.policy-set')?.link}`]
     case 'quota.set':
     case 'quota.moved':
       return [`quota:${project}`]

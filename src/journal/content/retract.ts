@@ -10,7 +10,7 @@ import { eventKey, monthOf } from './trail-keys.ts'
  * what counts again is put back. These lanes only grow, so no other author's rows are touched.
  */
 export function redecide(draft: Draft, ops: readonly Op[]): void {
-  const pulls = new Set<string>()
+  const counts = new Set<string>()
   for (const op of ops) {
     const family = familyOf(parseFeedId(op.dot.feed).lane)
     const listed = draft.get('ineffective', `${family}/${op.id}`)
@@ -18,16 +18,21 @@ export function redecide(draft: Draft, ops: readonly Op[]): void {
     const was = listed === undefined
     const refused = mayWrite(draft, op)
     const is = refused === null
-    if (op.kind === 'pulls.counted') pulls.add(op.id)
+    if (op.kind === 'pulls.counted' || op.kind === 'link.counted') counts.add(op.id)
     if (listed && refused) draft.put('ineffective', `${family}/${op.id}`, { ...listed, ...refused })
     if (was === is) continue
     if (!is) takeOut(draft, op)
     else draft.delete('ineffective', `${family}/${op.id}`)
     applyContent(draft, op)
   }
-  recount(
+  const counting = ops.filter(({ id }) => counts.has(id))
+  recountPulls(
     draft,
-    ops.filter(({ id }) => pulls.has(id)),
+    counting.filter(({ kind }) => kind === 'pulls.counted'),
+  )
+  recountLinks(
+    draft,
+    counting.filter(({ kind }) => kind === 'link.counted'),
   )
 }
 
@@ -44,7 +49,7 @@ function takeOut(draft: Draft, op: Op): void {
 }
 
 /** An author's counters from nothing, by those of its ops that count. */
-function recount(draft: Draft, ops: readonly Op[]): void {
+function recountPulls(draft: Draft, ops: readonly Op[]): void {
   const totals = new Map<string, number>()
   for (const op of ops) {
     const { projectId, path, digest, total } = op.body as PullsBody
@@ -56,6 +61,15 @@ function recount(draft: Draft, ops: readonly Op[]): void {
     if (total >= 0) draft.put('pulls', key, { total })
     else if (draft.get('pulls', key)) draft.delete('pulls', key)
   }
+}
+
+function recountLinks(draft: Draft, ops: readonly Op[]): void {
+  for (const op of ops) if (draft.get('linkUse', linkKey(op))) draft.delete('linkUse', linkKey(op))
+  for (const op of ops) if (mayWrite(draft, op) === null) applyContent(draft, op)
+}
+
+function linkKey(op: Op): string {
+  return inRepository(monthOf(op), (op.body as { link: string }).link, op.author)
 }
 
 interface PullsBody {

@@ -63,6 +63,19 @@ const others: readonly Act[] = [
       'node',
     ),
   ],
+  ({ people: { alice }, pick }) => [
+    AUTHORITY,
+    op(
+      'link.policy-set',
+      {
+        link: pick % 3 ? 'hq/shop' : '*',
+        ...(pick % 2 && { rate: 20_000 * (pick + 1) }),
+        forbidden: pick > 6 ? null : pick % 4 === 0,
+      },
+      alice,
+    ),
+  ],
+  ({ pick }) => [TRAIL, op('link.counted', { link: 'hq/shop', sent: pick, received: 100 - pick }, 'node')],
   // Several at once, in one entry: of one depth, in an order only their places tell.
   ({ people: { root, dave }, pick }) => [
     AUTHORITY,

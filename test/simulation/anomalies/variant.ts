@@ -235,9 +235,11 @@ const SHARED = [
   'ineffective',
   'snapshots',
   'networkKeys',
+  'linkPolicies',
   'verdicts',
   'events',
   'pulls',
+  'linkUse',
 ]
 
 function text(row: unknown): string {

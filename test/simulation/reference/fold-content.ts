@@ -168,4 +168,13 @@ function foldTrail(op: Formed, tables: ReferenceTables): void {
     const total = Math.max(tables.get('pulls', key)?.total ?? 0, op.body.total)
     tables.put('pulls', key, { total })
   }
+  if (is(op, 'link.counted')) {
+    const { link, sent, received } = op.body
+    const key = inRepository(month, link, op.author)
+    const known = tables.get('linkUse', key)
+    tables.put('linkUse', key, {
+      sent: Math.max(known?.sent ?? 0, sent),
+      received: Math.max(known?.received ?? 0, received),
+    })
+  }
 }

@@ -73,6 +73,8 @@ export function entityOf(op: Formed): string | null {
     case 'member.granted':
     case 'member.revoked':
       return `member:${op.body.project}/${op.body.user}`
+    case 'link.policy-set':
+      return `link:${op.body.link}`
     case 'quota.set':
     case 'quota.moved':
       return `quota:${op.body.project}`

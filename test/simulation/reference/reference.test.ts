@@ -266,3 +266,19 @@ test('two values written apart stand side by side, the deeper first', () => {
   >
   expect(metadata['note']?.map(({ value }) => value)).toEqual(['deep', 'shallow'])
 })
+
+test('of a link each field keeps what was said apart, and what was taken back', () => {
+  const { book, root } = founded()
+  const say = (said: object) => op('link.policy-set', { link: 'hq/shop', ...said }, root)
+  book.write(A, {}, [say({ rate: 20_000, forbidden: true })])
+  book.write(B, JOINED, [say({ rate: 30_000 })])
+  book.write(A, {}, [say({ forbidden: null })])
+  const policy = row(referenceState(book.entries), 'linkPolicies', 'hq/shop') as Record<
+    string,
+    { value: unknown }[]
+  >
+  const values = (field: string) => policy[field]?.map(({ value }) => value)
+  expect(values('rate')?.sort()).toEqual([20_000, 30_000])
+  expect(values('forbidden')).toEqual([null])
+  expect(values('budget')).toEqual([])
+})

@@ -1,5 +1,6 @@
 import type { Entry, Op } from '../../../src/journal/op.ts'
 import { foldContent } from './fold-content.ts'
+import { foldLinks } from './fold-links.ts'
 import { foldInvites, foldKeysAndSnapshots, foldNodes } from './fold-nodes.ts'
 import { Claims, foldUsers } from './fold-people.ts'
 import { foldMembers, foldProjects, foldQuotas } from './fold-projects.ts'
@@ -57,6 +58,7 @@ export function referenceState(
   claims.settle(tables)
   foldMembers(authority, tables)
   foldQuotas(authority, tables)
+  foldLinks(authority, tables)
   foldKeysAndSnapshots(authority, tables)
   // Last, for rules on tags are the projects'.
   foldContent(content, tables)

@@ -6,7 +6,13 @@ import type {
   ApiProject,
   ApiUser,
 } from '../../../src/cli/api-shapes.ts'
-import type { ClusterStatus, InviteStatus, Review, StorageCheck } from '../../../src/registry/topology.ts'
+import type {
+  ClusterStatus,
+  InviteStatus,
+  LinkStatus,
+  Review,
+  StorageCheck,
+} from '../../../src/registry/topology.ts'
 
 export const STATUS: ClusterStatus & ApiOpenConflicts = {
   conflicts: { open: 1000, more: true },
@@ -76,6 +82,54 @@ function storageCheck(times: number, { failure, sound = false }: ManagementApi['
   }
   return { running, rows: 300, entries: 30 * times, entriesTotal: 90, last }
 }
+
+const UNBOUND: LinkStatus = {
+  link: '*',
+  sites: null,
+  class: 'long',
+  rate: null,
+  hours: null,
+  budget: null,
+  forbidden: false,
+  own: false,
+  closed: null,
+  opensAt: null,
+  usedBytes: 0,
+  forecastBytes: null,
+  rttMs: null,
+  known: true,
+  disputed: [],
+}
+
+export const LINKS: readonly LinkStatus[] = [
+  UNBOUND,
+  {
+    ...UNBOUND,
+    link: 'oslo/rome',
+    sites: ['oslo', 'rome'],
+    class: 'metered',
+    rate: 2.5 * 1024 * 1024,
+    hours: '22:00-06:00',
+    budget: 50 * 2 ** 30,
+    own: true,
+    closed: 'hours',
+    opensAt: '2026-11-23T22:00:00.000Z',
+    usedBytes: 30 * 2 ** 30,
+    forecastBytes: 60 * 2 ** 30,
+    rttMs: 31.4,
+    disputed: ['rate'],
+  },
+  {
+    ...UNBOUND,
+    link: 'lima/rome',
+    sites: ['lima', 'rome'],
+    class: 'closed',
+    forbidden: true,
+    closed: 'forbidden',
+    own: true,
+    known: false,
+  },
+]
 
 const INVITES: readonly InviteStatus[] = [
   {
@@ -252,6 +306,11 @@ export function managementApi(): ManagementApi {
   server.post(`${base}/cluster/members/:id/approval`, (_, reply) => reply.code(200).send())
   server.get(`${base}/cluster/members/:id/review`, () => REVIEW)
   server.post(`${base}/cluster/network-key`, (_, reply) => reply.code(201).send({ key: 'f'.repeat(16) }))
+  server.get(`${base}/cluster/links`, () => LINKS)
+  for (const path of ['default', ':site/:other']) {
+    server.put(`${base}/cluster/links/${path}`, (_, reply) => reply.code(200).send())
+    server.delete(`${base}/cluster/links/${path}`, (_, reply) => reply.code(200).send())
+  }
   server.post(`${base}/cluster/recovery/challenge`, () => CHALLENGE)
   server.post(`${base}/cluster/recovery`, (_, reply) => reply.code(200).send({ network_key: null }))
   let looks = 0

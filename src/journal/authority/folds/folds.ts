@@ -4,6 +4,7 @@ import type { Draft } from '../../table-store.ts'
 import { bodyOf } from '../bodies.ts'
 import { historyOf, note } from '../history.ts'
 import { type Fold, type Lost, NOTHING_LOST } from './fold.ts'
+import { foldLink } from './links.ts'
 import { foldMember } from './members.ts'
 import { foldInvite, foldNode } from './nodes.ts'
 import { foldProject } from './projects.ts'
@@ -18,6 +19,7 @@ const folds: Readonly<Record<string, Fold>> = {
   project: foldProject,
   member: foldMember,
   quota: foldQuota,
+  link: foldLink,
   network: foldNetworkKey,
   snapshot: foldSnapshot,
 }

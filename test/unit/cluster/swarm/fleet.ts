@@ -1,8 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
+import type { LinkUse } from '../../../../cluster/links/link-meter.ts'
+import { type LinkPolicies, Links } from '../../../../cluster/links/links.ts'
+import { SiteSenders } from '../../../../cluster/links/senders.ts'
 import type { Host } from '../../../../cluster/network/host.ts'
 import { Swarm, type SwarmInit } from '../../../../cluster/swarm/swarm.ts'
+import { type LinkPolicy, NO_POLICY } from '../../../../src/journal/link-policy.ts'
 import { type Digest, parseDigest } from '../../../../src/oci/digest.ts'
 import type { IncomingBlob } from '../../../../src/registry/blob-source.ts'
 import type { BlobStore } from '../../../../src/registry/blob-store.ts'
@@ -25,6 +29,8 @@ export interface Ship {
   readonly roster: ListRoster
   readonly cast: Cast
   readonly log: Record<string, unknown>[]
+  /** Bytes it gave and got over each link; none where it has no policies. */
+  readonly crossed: Crossed
   /** Leaves without a word: everything it has open breaks. */
   sink(): Promise<void>
 }
@@ -38,6 +44,12 @@ export interface ShipInit extends Partial<SwarmInit> {
   readonly haste?: number
   /** Where it stands; all at one site where it is not said. */
   readonly site?: string
+  /** What may go over the links between sites. */
+  readonly policies?: LinkPolicies
+  /** What its records are made from. */
+  readonly isOfRecords?: (digest: Digest) => Promise<boolean>
+  /** What its calendar shows, milliseconds since 1970. */
+  readonly now?: () => number
 }
 
 /** Members that all know each other, connected, each with its own directory and ports of 127.0.0.1. */
@@ -70,14 +82,35 @@ export async function launch(cast: Cast, name: string, init: ShipInit): Promise<
   const blobs = init.blobs ? init.blobs(disk.blobs) : disk.blobs
   const { host, roster, identity } = cast
   const log: Record<string, unknown>[] = []
-  const { clock, timers } = hastened(init.haste ?? 1)
+  const { clock: hasty, timers } = hastened(init.haste ?? 1)
+  const clock = { ...hasty, ...(init.now && { now: init.now }) }
+  const logger = noting(log)
+  const crossed = new Crossed()
+  let links: Links | undefined
+  if (init.policies) {
+    const senders = new SiteSenders({ network: host, roster, clock, timers, logger })
+    links = new Links({
+      self: host.self,
+      roster,
+      policies: init.policies,
+      use: crossed,
+      senders,
+      clock,
+      timers,
+    })
+    await senders.start()
+    await links.start()
+    onTestFinished(() => links?.stop())
+  }
   const swarm = new Swarm(
     {
       blobs,
       network: host,
       roster,
       identity: identity.privateKey,
-      logger: noting(log),
+      ...(links && { links }),
+      ...(init.isOfRecords && { isOfRecords: init.isOfRecords }),
+      logger,
       clock,
       timers,
       random: runtime.random,
@@ -89,7 +122,47 @@ export async function launch(cast: Cast, name: string, init: ShipInit): Promise<
   const sink = async () => {
     await Promise.all([swarm.stop(), host.stop()])
   }
-  return { name, swarm, blobs: disk.blobs, root, host, roster, cast, log, sink }
+  return { name, swarm, blobs: disk.blobs, root, host, roster, cast, log, crossed, sink }
+}
+
+/** What went over each link at one node, as the product's meter counts it. */
+export class Crossed implements LinkUse {
+  readonly #bytes = new Map<string, { sent: number; received: number }>()
+
+  of(link: string): { readonly sent: number; readonly received: number } {
+    return this.#bytes.get(link) ?? { sent: 0, received: 0 }
+  }
+
+  used(link: string): number {
+    const { sent, received } = this.of(link)
+    return Math.max(sent, received)
+  }
+
+  count(link: string, way: 'sent' | 'received', bytes: number): void {
+    const known = this.of(link)
+    this.#bytes.set(link, { ...known, [way]: known[way] + bytes })
+  }
+}
+
+/** What is said of links, by hand; in the product the journal's tables stand behind it. */
+export class SaidOfLinks implements LinkPolicies {
+  readonly #said = new Map<string, LinkPolicy>()
+  readonly #listeners = new Set<() => void>()
+
+  say(link: string, policy: Partial<LinkPolicy>): void {
+    this.#said.set(link, { ...NO_POLICY, ...policy, own: true })
+    for (const listener of this.#listeners) listener()
+  }
+
+  policy(link: string): LinkPolicy {
+    return this.#said.get(link) ?? NO_POLICY
+  }
+
+  onChange(listener: () => void): () => void {
+    const own = () => listener()
+    this.#listeners.add(own)
+    return () => this.#listeners.delete(own)
+  }
 }
 
 function hastened(haste: number): { readonly clock: Clock; readonly timers: Timers } {

@@ -29,6 +29,35 @@ const all = [origin, ...branch]
 const rolesAt = (quietMs: number, fetchers = branch) =>
   fetchers.map((node) => plan(node, [origin, ...others(node, fetchers)], quietMs).role)
 
+describe('links between sites in the plan', () => {
+  const holder = (id: string, facts: Partial<PlanPeer> = {}) => peer(id, id, { have: 'whole', ...facts })
+  const sourcesOf = (peers: readonly PlanPeer[], quietMs = 0) => plan(branch[0]!, peers, quietMs).sources
+
+  it('takes nothing over a closed one, whoever is there', () => {
+    const shut = [holder('far', { link: 'closed' }), peer('fellow', 'far', { link: 'closed' })]
+    expect(sourcesOf(shut)).toEqual([])
+    expect(sourcesOf([...shut, holder('open')])).toEqual(['open'])
+    expect(sourcesOf([...shut, holder('open')], 60_000)).toEqual(['open'])
+  })
+
+  it('takes over a metered one only what no other holder gives', () => {
+    const peers = [holder('metered', { link: 'metered' }), holder('free', { link: 'long' })]
+    expect(sourcesOf(peers)).toEqual(['free'])
+    expect(sourcesOf(peers, TAKEOVER_MS)).toEqual(['free', 'metered'])
+    expect(sourcesOf(peers.slice(0, 1))).toEqual(['metered'])
+  })
+
+  it('asks the nearest holders first, and last of all who gave wrong bytes of another blob', () => {
+    const peers = [
+      holder('liar', { suspect: true, rttMs: 1 }),
+      holder('overseas', { rttMs: 180 }),
+      holder('country', { rttMs: 45 }),
+      holder('city', { rttMs: 3 }),
+    ]
+    expect(sourcesOf(peers)).toEqual(['city', 'country', 'overseas', 'liar'])
+  })
+})
+
 describe('the plan of a fetch', () => {
   it('sends exactly one node of a site over the long link, whatever the digest and the number of nodes', () => {
     const count = fc.integer({ min: 1, max: 40 })

@@ -1,4 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { NO_LINKS } from '../../../../cluster/links/links.ts'
 import type { Engine } from '../../../../cluster/swarm/engine.ts'
 import { ThreadedEngine } from '../../../../cluster/swarm/threaded-engine.ts'
 import { type Torrent, torrentOf } from '../../../../cluster/swarm/torrent.ts'
@@ -70,6 +71,7 @@ describe('a swarm whose engine has a thread of its own', () => {
         self: host.self,
         identity: identity.privateKey,
         roster,
+        links: NO_LINKS,
         logger: silentLogger,
         timers: runtime.timers,
       },

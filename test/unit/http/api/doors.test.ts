@@ -41,6 +41,8 @@ const topology: Topology = {
   approve: async (id) => void asked.push(`approve ${id}`),
   review: async (node) => ({ node, name: node, logs: {}, before: {}, ops: [], truncated: false }),
   rotateNetworkKey: async () => '0'.repeat(16),
+  links: async () => [],
+  setLink: async (link, said) => void asked.push(`set ${link} ${JSON.stringify(said)}`),
   checkStorage(anew) {
     if (anew) asked.push('check the storage')
     return { running: anew, rows: 0, entries: 0, entriesTotal: 0, last: null }
@@ -116,6 +118,40 @@ describe('the cluster', () => {
     { ttl_seconds: 60, rank: 'anchor' },
   ])('makes no invite of %j', async (body) => {
     expect((await client.send('POST', `${API}/cluster/invites`, { ...boss, body })).status).toBe(400)
+  })
+})
+
+describe('links between sites', () => {
+  const set = (url: string, body?: object) =>
+    client.send(body ? 'PUT' : 'DELETE', `${API}/cluster/links/${url}`, { ...boss, ...(body && { body }) })
+
+  test('are set by either order of their sites, field by field', async () => {
+    asked.length = 0
+    const said = { rate: 2_000_000, hours: 'mon-fri 22:00-06:00 UTC+01:00', budget: 50e9, forbidden: false }
+    expect((await set('shop-7/hq', said)).status).toBe(200)
+    expect((await set('hq/shop-7', { rate: null })).status).toBe(200)
+    expect((await set('default', { forbidden: true })).status).toBe(200)
+    expect((await set('hq/shop-7')).status).toBe(200)
+    const nothing = '{"rate":null,"hours":null,"budget":null,"forbidden":null}'
+    expect(asked).toEqual([
+      `set hq/shop-7 ${JSON.stringify(said)}`,
+      'set hq/shop-7 {"rate":null}',
+      'set * {"forbidden":true}',
+      `set hq/shop-7 ${nothing}`,
+    ])
+  })
+
+  test.each([
+    ['hq/hq', { rate: 20_000 }],
+    ['hq/Shop', { rate: 20_000 }],
+    ['hq/shop', { rate: 9_999 }],
+    ['hq/shop', { rate: 20_000.5 }],
+    ['hq/shop', { hours: 'at night' }],
+    ['hq/shop', { budget: -1 }],
+    ['hq/shop', { budget: 2 ** 60 }],
+    ['hq/shop', { speed: 20_000 }],
+  ])('take for %s no %j', async (url, body) => {
+    expect((await set(url, body)).status).toBe(400)
   })
 })
 
