@@ -40,6 +40,8 @@ import { Host } from './network/host.ts'
 import type { Identity } from './network/identity.ts'
 import { Keyring } from './network/keyring.ts'
 import type { NodeId } from './network/network.ts'
+import { Placement } from './placement/placement.ts'
+import { Residency } from './placement/residency.ts'
 import { Swarm } from './swarm/swarm.ts'
 
 export interface ClusterNodeParts {
@@ -64,12 +66,14 @@ export class ClusterNode implements Participant {
   readonly nodeId: string
   readonly journal: Journal
   readonly blobs: BlobSource
+  readonly placement: Placement
   readonly topology: Topology
   readonly ended: Promise<string>
   readonly #parts: ClusterNodeParts
   readonly #tables: TableRoster
   readonly #host: Host
   readonly #replication: Replication
+  readonly #residency: Residency
   readonly #swarm: Swarm
   readonly #admissions: JournalAdmissions
   readonly #desk: AdmissionDesk
@@ -110,11 +114,13 @@ export class ClusterNode implements Participant {
       { identity, keyring, roster, clock, random, timers, log },
     )
     const network = this.#host
+    this.#residency = new Residency(journal)
     this.#swarm = new Swarm(
       {
         blobs: node.blobs,
         network,
         roster,
+        residency: this.#residency,
         identity: identity.privateKey,
         clock,
         timers,
@@ -134,6 +140,8 @@ export class ClusterNode implements Participant {
       blobs: { store: node.blobs, source: this.#swarm, format: orbitFormat(identity) },
     })
     this.blobs = this.#swarm
+    const placed = { residency: this.#residency, swarm: this.#swarm }
+    this.placement = new Placement({ ...node, records: journal, roster, network, ...placed })
     this.#lag = new Lag(clock, journal)
     this.#replication.onCompared((_, there) => this.#lag.heard(there))
     const ledgerLog = logger.child({ room: 'ledger' })
@@ -226,11 +234,13 @@ export class ClusterNode implements Participant {
     this.#tables.onChange(() => this.#checkMembership())
     const rooms = [
       this.#tables,
+      this.#residency,
       this.#incarnation,
       this.#rotation,
       this.#host,
       this.#swarm,
       this.#replication,
+      this.placement,
       this.#forkWarden,
       this.#admissions,
       this.#desk,

@@ -31,7 +31,7 @@ export interface AnsweringComponents {
   readonly shelf: TorrentShelf
   readonly transfers: Transfers
   readonly timers: Timers
-  readonly mayHold: (member: NodeId, digest: Digest) => boolean
+  readonly mayHold: (member: NodeId, digest: Digest) => Promise<boolean>
   readonly fetching: (digest: Digest) => PartialBlob | undefined
 }
 
@@ -51,7 +51,7 @@ export class Answering {
       const message = await within(timers, FRAME_TIMEOUT_MS, signal, (signal) => channel.receive(signal))
       if (message === undefined) return
       const request = parseRequest(message)
-      if (this.#components.mayHold(channel.peer, request.digest)) {
+      if (await this.#components.mayHold(channel.peer, request.digest)) {
         await this.#answer(channel, request, signal)
       } else {
         await this.#send(channel, request.ask === 'have' ? { have: 'none' } : REFUSED, signal)

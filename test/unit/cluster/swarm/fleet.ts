@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import type { Host } from '../../../../cluster/network/host.ts'
-import { Swarm, type SwarmInit } from '../../../../cluster/swarm/swarm.ts'
+import { type Residency, Swarm, type SwarmInit } from '../../../../cluster/swarm/swarm.ts'
 import { type Digest, parseDigest } from '../../../../src/oci/digest.ts'
 import type { IncomingBlob } from '../../../../src/registry/blob-source.ts'
 import type { BlobStore } from '../../../../src/registry/blob-store.ts'
@@ -10,6 +10,7 @@ import type { Clock } from '../../../../src/runtime/clock.ts'
 import { type Logger, silentLogger } from '../../../../src/runtime/logger.ts'
 import type { Timers } from '../../../../src/runtime/timers.ts'
 import { openDisk } from '../../../support/disk.ts'
+import { UNRESTRICTED } from '../../../support/unrestricted.ts'
 import { type Cast, cluster, type ListRoster, runtime, temporary } from '../network/cast.ts'
 
 export const KiB = 1024
@@ -36,6 +37,8 @@ export interface ShipInit extends Partial<SwarmInit> {
   readonly haste?: number
   /** Where it stands; all at one site where it is not said. */
   readonly site?: string
+  /** Which blobs may be where; all everywhere where it is not said. */
+  readonly residency?: Residency
 }
 
 /** Members that all know each other, connected, each with its own directory and ports of 127.0.0.1. */
@@ -74,6 +77,7 @@ export async function launch(cast: Cast, name: string, init: ShipInit): Promise<
       blobs,
       network: host,
       roster,
+      residency: init.residency ?? UNRESTRICTED,
       identity: identity.privateKey,
       logger: noting(log),
       clock,
