@@ -42,6 +42,8 @@ import { Host } from './network/host.ts'
 import type { Identity } from './network/identity.ts'
 import { Keyring } from './network/keyring.ts'
 import type { NodeId } from './network/network.ts'
+import { Placement } from './placement/placement.ts'
+import { Residency } from './placement/residency.ts'
 import { Swarm } from './swarm/swarm.ts'
 
 export interface ClusterNodeParts {
@@ -66,6 +68,7 @@ export class ClusterNode implements Participant {
   readonly nodeId: string
   readonly journal: Journal
   readonly blobs: BlobSource
+  readonly placement: Placement
   readonly topology: Topology
   readonly ended: Promise<string>
   readonly #parts: ClusterNodeParts
@@ -73,6 +76,7 @@ export class ClusterNode implements Participant {
   readonly #host: Host
   readonly #replication: Replication
   readonly #links: LinkRoom
+  readonly #residency: Residency
   readonly #swarm: Swarm
   readonly #admissions: JournalAdmissions
   readonly #desk: AdmissionDesk
@@ -115,11 +119,13 @@ export class ClusterNode implements Participant {
     const network = this.#host
     const linksLog = logger.child({ room: 'links' })
     this.#links = new LinkRoom({ journal, network, roster, clock, timers, logger: linksLog })
+    this.#residency = new Residency(journal)
     this.#swarm = new Swarm(
       {
         blobs: node.blobs,
         network,
         roster,
+        residency: this.#residency,
         identity: identity.privateKey,
         links: this.#links.rules,
         isOfRecords: (digest) => isSnapshot(journal.tables, digest),
@@ -141,6 +147,8 @@ export class ClusterNode implements Participant {
       blobs: { store: node.blobs, source: this.#swarm, format: orbitFormat(identity) },
     })
     this.blobs = this.#swarm
+    const placed = { residency: this.#residency, swarm: this.#swarm }
+    this.placement = new Placement({ ...node, records: journal, roster, network, ...placed })
     this.#lag = new Lag(clock, journal)
     this.#replication.onCompared((_, there) => this.#lag.heard(there))
     const ledgerLog = logger.child({ room: 'ledger' })
@@ -234,12 +242,14 @@ export class ClusterNode implements Participant {
     this.#tables.onChange(() => this.#checkMembership())
     const rooms = [
       this.#tables,
+      this.#residency,
       this.#incarnation,
       this.#rotation,
       this.#host,
       this.#links,
       this.#swarm,
       this.#replication,
+      this.placement,
       this.#forkWarden,
       this.#admissions,
       this.#desk,

@@ -234,7 +234,7 @@ function compose(
   config: Config,
   { parts, storage, tokenKey }: Opened,
   uploads: DiskUploadStore,
-  { journal: unbound, blobs: source, topology }: Participant,
+  { journal: unbound, blobs: source, placement, topology }: Participant,
 ): { public: RouteModule[]; control: RouteModule[] } {
   const { clock, random, timers, logger } = parts
   const journal = new RoleBoundJournal(unbound)
@@ -250,7 +250,8 @@ function compose(
   const tokens = new TokenVerifier({ journal, clock })
   const issuer = new TokenIssuer({ journal, key: tokenKey, clock, random, seconds: config.token.ttlSeconds })
   const access = new RegistryDoor({ tables, logins, tokens, catchingUp: new CatchingUp({ journal, timers }) })
-  const registry = createRegistry({ journal, blobs: parts.blobs, uploads, source })
+  const { durability } = placement
+  const registry = createRegistry({ journal, blobs: parts.blobs, uploads, source, durability })
   const health = new Health({
     probes: [journalProbe(journal), recordsProbe(storage), storageProbe(parts.blobs)],
     timers,
@@ -268,6 +269,7 @@ function compose(
     conflicts,
     repairs,
     topology,
+    placement: placement.view,
     storage,
     health,
     clock,

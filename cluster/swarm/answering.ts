@@ -38,7 +38,7 @@ export interface AnsweringComponents {
   readonly timers: Timers
   readonly links: LinkRules
   readonly isOfRecords: (digest: Digest) => Promise<boolean>
-  readonly mayHold: (member: NodeId, digest: Digest) => boolean
+  readonly mayHold: (member: NodeId, digest: Digest) => Promise<boolean>
   readonly fetching: (digest: Digest) => PartialBlob | undefined
 }
 
@@ -63,7 +63,7 @@ export class Answering {
       if (refusal) {
         const { message, facts: closed } = refusal
         await this.#send(channel, { refused: message.slice(0, REFUSED_CHARS_MAX), closed }, signal)
-      } else if (this.#components.mayHold(channel.peer, request.digest)) {
+      } else if (await this.#components.mayHold(channel.peer, request.digest)) {
         await this.#answer(channel, request, signal)
       } else {
         await this.#send(channel, request.ask === 'have' ? { have: 'none' } : REFUSED, signal)

@@ -30,7 +30,7 @@ export interface HoldersComponents {
   readonly logger: Logger
   readonly distrust: Distrust
   readonly links: LinkRules
-  readonly mayHold: (member: NodeId, digest: Digest) => boolean
+  readonly mayHold: (member: NodeId, digest: Digest) => Promise<boolean>
 }
 
 /** Who has one digest, asked of every connected member at once and of each that connects later. */
@@ -72,9 +72,9 @@ export class Holders {
 
   /** Asks in the background; what it answers shows in `list`. */
   ask(member: NodeId): void {
-    const { network, distrust, mayHold } = this.#components
+    const { network, distrust } = this.#components
     if (member === network.self || this.#signal.aborted || this.#asking.has(member)) return
-    if (distrust.has(this.#digest, member) || !mayHold(member, this.#digest)) return
+    if (distrust.has(this.#digest, member)) return
     const asking = this.#ask(member).finally(() => {
       this.#asking.delete(member)
       this.change.announce()
@@ -178,10 +178,12 @@ export class Holders {
   }
 
   async #ask(member: NodeId): Promise<void> {
-    const { network, logger } = this.#components
+    const { network, logger, mayHold } = this.#components
     const giveBack = await this.#places.take(this.#signal).catch(() => undefined)
     if (!giveBack) return
     try {
+      // Where this node's records cannot be read nobody is told what it looks for.
+      if (!(await mayHold(member, this.#digest).catch(() => false))) return
       for (let attempt = 1; ; attempt++) {
         try {
           return await this.#inquire(member)

@@ -18,7 +18,7 @@ export interface SessionsComponents {
   readonly transfers: Transfers
   readonly logger: Logger
   readonly timers: Timers
-  readonly mayHold: (member: NodeId, digest: Digest) => boolean
+  readonly mayHold: (member: NodeId, digest: Digest) => Promise<boolean>
 }
 
 /** What a fetch wants to hear of its torrent. */
@@ -67,7 +67,7 @@ export class Sessions {
     const { logger, mayHold, shelf } = this.#components
     try {
       const digest = this.#active.get(infoHash)?.session.torrent.digest ?? shelf.digestOf(infoHash)
-      if (digest === undefined || !mayHold(member, digest)) {
+      if (digest === undefined || !(await mayHold(member, digest))) {
         throw new Fault('TORRENT_UNKNOWN', 'the member asks for a torrent this node does not give it', {
           infoHash,
         })
@@ -109,6 +109,16 @@ export class Sessions {
     active.gathering = false
     if (whole) this.#sleepWhenIdle(active)
     else await this.#end(session.torrent.infoHash)
+  }
+
+  /** Some may have less than before: whoever is connected for a blob that is not for them any more is cut off. */
+  async dropUnentitled(): Promise<void> {
+    for (const { session } of this.#active.values()) {
+      for (const member of session.members()) {
+        const { mayHold } = this.#components
+        if (!(await mayHold(member, session.torrent.digest).catch(() => false))) session.drop(member)
+      }
+    }
   }
 
   async #wake(infoHash: string, digest: Digest): Promise<Active | undefined> {

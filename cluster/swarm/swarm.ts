@@ -27,10 +27,19 @@ import { TorrentShelf } from './torrent-shelf.ts'
 import { Transfers } from './transfers.ts'
 import { abortable, Places } from './waiting.ts'
 
+/** Which blobs may be where. `cluster/placement` answers. */
+export interface Residency {
+  /** Whether this node of the cluster may have this blob, whole or in part. */
+  mayHold(node: NodeId, digest: Digest): Promise<boolean>
+  /** Tells when some may have less than before. */
+  onTightened(listener: () => void): () => void
+}
+
 export interface SwarmComponents {
   readonly blobs: BlobStore
   readonly network: Network
   readonly roster: Roster
+  readonly residency: Residency
   /** The key the node's libp2p peer id is made of. */
   readonly identity: Ed25519PrivateKey
   /** What may go over the links between sites; everything where it is left out. */
@@ -71,6 +80,7 @@ export class Swarm implements BlobSource, Startable {
   readonly #fetches = new Map<Digest, Fetch>()
   readonly #running = new Set<Promise<void>>()
   readonly #places = new Places(FETCHES_CONCURRENT_MAX, FETCHES_WAITING_MAX)
+  #unfollow = () => {}
   #stopping: AbortController | undefined
 
   constructor(components: SwarmComponents, init: SwarmInit) {
@@ -113,6 +123,7 @@ export class Swarm implements BlobSource, Startable {
     this.#stopping = new AbortController()
     await this.#shelf.start()
     this.#sessions.start()
+    this.#unfollow = this.#components.residency.onTightened(() => void this.#sessions.dropUnentitled())
     try {
       await this.#engine.start()
     } catch (error) {
@@ -127,6 +138,7 @@ export class Swarm implements BlobSource, Startable {
 
   async stop(): Promise<void> {
     this.#stopping?.abort(new Fault('BLOB_FETCH_FAILED', 'the swarm of this node stops'))
+    this.#unfollow()
     await Promise.allSettled(this.#running)
     await this.#sessions.stop()
     await this.#engine.stop()
@@ -149,8 +161,15 @@ export class Swarm implements BlobSource, Startable {
   }
 
   /** Whether this member may have this blob, whole or in part. Every way a byte can leave asks here. */
-  mayHold(member: NodeId, _digest: Digest): boolean {
-    return this.#components.roster.isMember(member)
+  async mayHold(member: NodeId, digest: Digest): Promise<boolean> {
+    const { roster, residency } = this.#components
+    return roster.isMember(member) && (await residency.mayHold(member, digest))
+  }
+
+  /** What this node itself has of a blob. */
+  async holding(digest: Digest): Promise<'whole' | 'part' | 'none'> {
+    if (await this.#components.blobs.stat(digest)) return 'whole'
+    return this.#fetching(digest)?.incoming.size === undefined ? 'none' : 'part'
   }
 
   get pieces(): PieceSink {
@@ -162,12 +181,17 @@ export class Swarm implements BlobSource, Startable {
     if (size >= TORRENT_BYTES_MIN) this.#shelf.prepare(digest)
   }
 
+  /** @throws Fault RESIDENCY_FORBIDS where this node may not have the blob */
   async fetch(
     digest: Digest,
     signal?: AbortSignal,
     { purpose = 'pull' }: FetchOptions = {},
   ): Promise<IncomingBlob | undefined> {
     signal?.throwIfAborted()
+    const { residency, network } = this.#components
+    if (!(await residency.mayHold(network.self, digest))) {
+      throw new Fault('RESIDENCY_FORBIDS', 'no project lets the site of this node have the blob', { digest })
+    }
     const held = this.#fetching(digest) ? undefined : await this.#components.blobs.stat(digest)
     if (held) return this.#held(digest, held.size)
     const fetch = this.#fetching(digest) ?? this.#begin(digest, purpose)

@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander'
 import { flagOf, settings } from '../config/settings.ts'
+import { addBlob } from './commands/blob.ts'
 import { addCheck } from './commands/check.ts'
 import { addCompletion } from './commands/completion.ts'
 import { addConfig } from './commands/config.ts'
@@ -13,6 +14,7 @@ import { addLeave } from './commands/leave.ts'
 import { addLinks } from './commands/links.ts'
 import { addNetwork } from './commands/network.ts'
 import { addNode, addNodes } from './commands/node.ts'
+import { addPlacement } from './commands/placement.ts'
 import { addProject } from './commands/project.ts'
 import { addRecover } from './commands/recover.ts'
 import { addServe } from './commands/serve.ts'
@@ -67,6 +69,8 @@ export function buildProgram(context: CliContext): Command {
   addRecover(program, context)
   addUser(program, context)
   addProject(program, context)
+  addPlacement(program, context)
+  addBlob(program, context)
   program.commandsGroup('This program:')
   addConfig(program, context)
   addCompletion(program, context)

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Tables } from './journal.ts'
 import { claimKey, foldName } from './names.ts'
+import { residencyOf } from './placement-policy.ts'
 import { allAgree, winner } from './register.ts'
 import type { Claim, ProjectRow, RoleId, UserRow } from './rows.ts'
 
@@ -53,13 +54,15 @@ export function isPublic(tables: Readable, row: ProjectRow): boolean {
   return tables.get('claims', claimKey('project-name', row.name))?.[0]?.id === row.id
 }
 
-/** Harbor's metadata as it counts: the winner of each key, `public` by its own rule. */
+/** Harbor's metadata as it counts: the winner of each key, `public` and `residency` by their own rules. */
 export function metadataOf(tables: Readable, row: ProjectRow): ReadonlyMap<string, string> {
   const values = new Map<string, string>()
   for (const [key, register] of Object.entries(row.metadata)) {
     const value = winner(register)
     if (value !== undefined) values.set(key, value)
   }
+  const sites = residencyOf(row)
+  if (sites && sites.size > 0) values.set('residency', [...sites].join(','))
   return values.set('public', String(isPublic(tables, row)))
 }
 

@@ -1,4 +1,6 @@
+import type { z } from 'zod'
 import { Fault } from '../errors.ts'
+import { placementSettings } from '../journal/placement-policy.ts'
 
 type Check = (value: string) => string | undefined
 
@@ -9,7 +11,12 @@ const absent: Check = (value) =>
 const severity: Check = (value) =>
   /^(none|low|medium|high|critical)$/.test(value) ? undefined : 'is none, low, medium, high or critical'
 
-/** Harbor's project metadata that can be set here; a Map, for names come from outside. */
+const read =
+  (schema: z.ZodType): Check =>
+  (value) =>
+    schema.safeParse(value).error?.issues[0]?.message
+
+/** Harbor's project metadata that can be set here, and where bytes are kept; a Map, for names come from outside. */
 const SETTINGS: ReadonlyMap<string, Check> = new Map([
   ['public', truth],
   ['reuse_sys_cve_allowlist', truth],
@@ -19,6 +26,7 @@ const SETTINGS: ReadonlyMap<string, Check> = new Map([
   ['prevent_vul', absent],
   ['enable_content_trust', absent],
   ['enable_content_trust_cosign', absent],
+  ...Object.entries(placementSettings).map(([name, schema]) => [name, read(schema)] as const),
 ])
 
 /** Of proxy projects only; Harbor drops them from others without a word, and its clients send them. */

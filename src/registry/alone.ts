@@ -10,6 +10,7 @@ import { newRecoveryKey } from '../runtime/recovery-key.ts'
 import { openSealKey } from '../runtime/sealing.ts'
 import { noBlobSource } from './blob-source.ts'
 import type { Collective, Membership, NodeParts, Participant } from './collective.ts'
+import { durableAlone } from './durability.ts'
 import type { ClusterStatus, Topology, TransferCounters } from './topology.ts'
 
 const membershipSchema = z.strictObject({
@@ -126,6 +127,10 @@ function participant(node: NodeParts, membership: Membership, journal: SingleNod
     ...membership,
     journal,
     blobs: noBlobSource,
+    placement: {
+      durability: durableAlone(journal.tables),
+      view: { where: noCluster, status: noCluster },
+    },
     topology,
     ended: new Promise(() => {}),
     addresses: () => [],

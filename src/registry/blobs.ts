@@ -7,6 +7,7 @@ import type { Digest } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/name.ts'
 import type { Content, PulledBlob } from './content.ts'
 import { nameOfKey, type Place, placeOf } from './place.ts'
+import { requireResidency } from './residency.ts'
 
 /** How many holders of a blob a mount without `from` asks about before the client is told to upload. */
 const MOUNT_HOLDERS_MAX = 1_000
@@ -29,9 +30,11 @@ export class Blobs {
     return { size: this.#linked(placeOf(this.#journal.tables, name), digest).size }
   }
 
-  /** @throws Fault NAME_UNKNOWN, BLOB_UNKNOWN, BLOB_UNAVAILABLE */
+  /** @throws Fault NAME_UNKNOWN, BLOB_UNKNOWN, BLOB_UNAVAILABLE, RESIDENCY_FORBIDS */
   async open(name: RepositoryName, digest: Digest, signal?: AbortSignal): Promise<PulledBlob> {
-    this.#linked(placeOf(this.#journal.tables, name), digest)
+    const place = placeOf(this.#journal.tables, name)
+    this.#linked(place, digest)
+    await requireResidency(this.#journal, place.projectId)
     return this.#content.open(digest, signal)
   }
 
@@ -47,7 +50,7 @@ export class Blobs {
    * @param from where to look; without it, in every repository the caller may read
    * @param mayPull whether the caller may read a repository: without asking, a digest alone would read it
    * @returns whether there was something to mount
-   * @throws Fault NAME_UNKNOWN
+   * @throws Fault NAME_UNKNOWN, RESIDENCY_FORBIDS
    */
   async mount(
     name: RepositoryName,
@@ -56,6 +59,7 @@ export class Blobs {
     from?: RepositoryName,
   ): Promise<boolean> {
     const place = placeOf(this.#journal.tables, name)
+    await requireResidency(this.#journal, place.projectId)
     const mayPull = (repository: string) => caller.mayPull(repository)
     const source = from ? this.#readable(from, mayPull) : await this.#holderFor(digest, mayPull)
     if (source === undefined) return false

@@ -7,6 +7,8 @@ import type { Startable } from '../runtime/startable.ts'
 import type { Timers } from '../runtime/timers.ts'
 import type { BlobSource } from './blob-source.ts'
 import type { BlobStore } from './blob-store.ts'
+import type { Durability } from './durability.ts'
+import type { PlacementView } from './placement-view.ts'
 import type { Topology } from './topology.ts'
 
 /**
@@ -55,6 +57,7 @@ export interface Founding extends Membership {
 export interface Participant extends Startable, Membership {
   readonly journal: Journal
   readonly blobs: BlobSource
+  readonly placement: { readonly durability: Durability; readonly view: PlacementView }
   readonly topology: Topology
   /** Settles when this node is no member any more (it left, or was evicted); the text says which. */
   readonly ended: Promise<string>

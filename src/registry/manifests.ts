@@ -3,6 +3,7 @@ import { Fault } from '../errors.ts'
 import type { Journal, Tables } from '../journal/journal.ts'
 import { type Body, op } from '../journal/kinds.ts'
 import { CATALOG, type NewOp } from '../journal/op.ts'
+import { placementOf } from '../journal/placement-policy.ts'
 import { inRepository, type ManifestFacts } from '../journal/rows.ts'
 import { MANIFEST_BYTES_MAX } from '../limits.ts'
 import { algorithmOf, type Digest, parseDigest } from '../oci/digest.ts'
@@ -12,7 +13,9 @@ import type { Reference, Tag } from '../oci/reference.ts'
 import { type ManifestNeeds, needsOf } from '../oci/references.ts'
 import { body } from './blobs.ts'
 import type { Content } from './content.ts'
+import { type Durability, durabilityUnmet, type PushDurability, warningOf } from './durability.ts'
 import { type Place, placeOf } from './place.ts'
+import { requireResidency } from './residency.ts'
 
 /** Annotations up to this go into the record itself; larger ones are read from the manifest's bytes. */
 export const ANNOTATIONS_INLINE_BYTES_MAX = 16 * 1024
@@ -37,16 +40,24 @@ export interface PushedManifest {
   /** Set where the manifest has a subject, whether that is here or not. */
   readonly subject: Digest | undefined
   readonly tags: readonly Tag[]
+  /** What the client is to be told of it besides. */
+  readonly warning: string | undefined
 }
 
 /** Manifests of a repository, and the tags that are set by pushing them. */
 export class Manifests {
   readonly #journal: Journal
   readonly #content: Content
+  readonly #durability: Durability
 
-  constructor(parts: { readonly journal: Journal; readonly content: Content }) {
+  constructor(parts: {
+    readonly journal: Journal
+    readonly content: Content
+    readonly durability: Durability
+  }) {
     this.#journal = parts.journal
     this.#content = parts.content
+    this.#durability = parts.durability
   }
 
   /** @throws Fault NAME_UNKNOWN, MANIFEST_UNKNOWN */
@@ -59,16 +70,18 @@ export class Manifests {
     return { digest, facts }
   }
 
-  /** @throws Fault NAME_UNKNOWN, MANIFEST_UNKNOWN, BLOB_UNAVAILABLE */
+  /** @throws Fault NAME_UNKNOWN, MANIFEST_UNKNOWN, BLOB_UNAVAILABLE, RESIDENCY_FORBIDS */
   async get(name: RepositoryName, reference: Reference, signal?: AbortSignal): Promise<PulledManifest> {
     const stored = await this.stat(name, reference)
+    await requireResidency(this.#journal, placeOf(this.#journal.tables, name).projectId)
     return { ...stored, bytes: await this.#content.bytes(stored.digest, MANIFEST_BYTES_MAX, signal) }
   }
 
   /**
    * @param push the bytes with their type as the client declares it; `digest` where it names one, and tags
    *   to move to the manifest
-   * @throws Fault NAME_UNKNOWN, MANIFEST_INVALID, DIGEST_INVALID, MANIFEST_BLOB_UNKNOWN, STORAGE_FULL
+   * @throws Fault NAME_UNKNOWN, RESIDENCY_FORBIDS, MANIFEST_INVALID, DIGEST_INVALID, MANIFEST_BLOB_UNKNOWN,
+   *   STORAGE_FULL, DURABILITY_UNMET
    */
   async put(
     name: RepositoryName,
@@ -82,6 +95,7 @@ export class Manifests {
   ): Promise<PushedManifest> {
     const { tables } = this.#journal
     const place = placeOf(tables, name)
+    await requireResidency(this.#journal, place.projectId)
     const digest = provenDigest(push.bytes, push.digest)
     const manifest = parseManifest(push.bytes, push.contentType)
     const needs = needsOf(manifest)
@@ -91,12 +105,28 @@ export class Manifests {
     // Before the bytes are stored, and again where nothing can come in between.
     requirePresent(tables, place, needs)
     await this.#content.put(digest, push.bytes)
+    const durable = this.#durability.begin(place.key)
+    const short = await durable.bytes([...needs.blobs, ...needs.manifests, ...needs.either])
+    if (short && this.#wouldRefuse(place)) throw durabilityUnmet(short, false)
     await this.#journal.commit(CATALOG, (now) => {
       requirePresent(now, place, needs)
       return ops
     })
     this.#content.announce(digest, push.bytes.length)
-    return { digest, subject: manifest.subject?.digest, tags }
+    const warning = await this.#settled(place, digest, durable)
+    return { digest, subject: manifest.subject?.digest, tags, warning }
+  }
+
+  /** What is recorded stays, whatever comes of it elsewhere: a log takes nothing back. */
+  async #settled(place: Place, digest: Digest, durable: PushDurability): Promise<string | undefined> {
+    const short = await durable.records([digest])
+    if (short && this.#wouldRefuse(place)) throw durabilityUnmet(short, true)
+    return short && warningOf(short)
+  }
+
+  #wouldRefuse({ projectId }: Place): boolean {
+    const project = this.#journal.tables.get('projects', projectId)
+    return project !== undefined && placementOf(project).durability.fallback === 'refuse'
   }
 
   /**

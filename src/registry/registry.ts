@@ -4,6 +4,7 @@ import type { BlobStore } from './blob-store.ts'
 import { Blobs } from './blobs.ts'
 import { Catalog } from './catalog.ts'
 import { Content } from './content.ts'
+import type { Durability } from './durability.ts'
 import { Manifests } from './manifests.ts'
 import { Referrers } from './referrers.ts'
 import { Tags } from './tags.ts'
@@ -15,6 +16,7 @@ export interface RegistryParts {
   readonly blobs: BlobStore
   readonly uploads: UploadStore
   readonly source: BlobSource
+  readonly durability: Durability
 }
 
 /**
@@ -30,13 +32,14 @@ export interface Registry {
   readonly catalog: Catalog
 }
 
-export function createRegistry({ journal, blobs: store, uploads, source }: RegistryParts): Registry {
+export function createRegistry(parts: RegistryParts): Registry {
+  const { journal, blobs: store, uploads, source, durability } = parts
   const content = new Content({ store, source })
   const blobs = new Blobs({ journal, content })
   return {
     blobs,
     uploads: new Uploads({ journal, store: uploads, blobs, content }),
-    manifests: new Manifests({ journal, content }),
+    manifests: new Manifests({ journal, content, durability }),
     tags: new Tags({ journal }),
     referrers: new Referrers({ journal, content }),
     catalog: new Catalog({ journal }),

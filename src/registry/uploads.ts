@@ -5,6 +5,7 @@ import type { RepositoryName } from '../oci/name.ts'
 import type { Blobs } from './blobs.ts'
 import type { Content } from './content.ts'
 import { placeOf } from './place.ts'
+import { requireResidency } from './residency.ts'
 import type { UploadOwner, UploadState, UploadStore } from './upload-store.ts'
 
 export interface UploadsParts {
@@ -28,9 +29,9 @@ export class Uploads {
     this.#content = parts.content
   }
 
-  /** @throws Fault NAME_UNKNOWN, UPLOADS_TOO_MANY, STORAGE_FULL */
+  /** @throws Fault NAME_UNKNOWN, RESIDENCY_FORBIDS, UPLOADS_TOO_MANY, STORAGE_FULL */
   async start(owner: Owner, algorithm?: DigestAlgorithm): Promise<UploadState> {
-    placeOf(this.#journal.tables, owner.repository)
+    await requireResidency(this.#journal, placeOf(this.#journal.tables, owner.repository).projectId)
     return this.#store.create(owner, algorithm)
   }
 
@@ -66,10 +67,11 @@ export class Uploads {
   /**
    * Proves the bytes, makes them durable and gives the repository the blob. After a failure to prove them
    * the upload is gone.
-   * @throws Fault UPLOAD_UNKNOWN, UPLOAD_BUSY, DIGEST_INVALID, NAME_UNKNOWN
+   * @throws Fault UPLOAD_UNKNOWN, UPLOAD_BUSY, DIGEST_INVALID, NAME_UNKNOWN, RESIDENCY_FORBIDS
    */
   async finish(owner: Owner, id: string, digest: Digest): Promise<{ readonly size: number }> {
     await this.find(owner, id)
+    await requireResidency(this.#journal, placeOf(this.#journal.tables, owner.repository).projectId)
     const { size } = await this.#store.commit(id, digest)
     await this.#blobs.link(owner.repository, digest, size, owner.principal)
     this.#content.announce(digest, size)

@@ -56,6 +56,8 @@ const MATRIX: Readonly<Record<string, string>> = {
   'POST /cluster/members/:node/eviction': '1333+',
   'GET /cluster/storage-check': '1333+',
   'POST /cluster/storage-check': '1333+',
+  'GET /cluster/placement': '1333+',
+  'GET /cluster/blobs/:digest': '1333+',
   'POST /cluster/network-key': '1333+',
   'GET /cluster/links': '1333+',
   'PUT /cluster/links/default': '1333+',
@@ -113,6 +115,7 @@ async function target(node: TestNode, url: string): Promise<string> {
     .replace(':node', 'a'.repeat(32))
     .replace(':invite', 'i1')
     .replace(':site/:other', 'hq/shop-7')
+    .replace(':digest', `sha256:${'d'.repeat(64)}`)
     .replace(':conflict', 'c'.repeat(22))
 }
 

@@ -6,6 +6,7 @@ import { Members } from '../../src/projects/members.ts'
 import { Projects } from '../../src/projects/projects.ts'
 import { Blobs } from '../../src/registry/blobs.ts'
 import type { Content } from '../../src/registry/content.ts'
+import { durableAlone } from '../../src/registry/durability.ts'
 import { Manifests } from '../../src/registry/manifests.ts'
 import { Tags } from '../../src/registry/tags.ts'
 import type { Random } from '../../src/runtime/random.ts'
@@ -37,7 +38,7 @@ export function openDoors(journal: Journal, random: Random): Doors {
     projects: new Projects({ journal, random }),
     members: new Members({ journal, random }),
     blobs: new Blobs(registry),
-    manifests: new Manifests(registry),
+    manifests: new Manifests({ ...registry, durability: durableAlone(journal.tables) }),
     tags: new Tags({ journal }),
     recovery: new Recovery({ journal, passwords: passwords as unknown as Passwords }),
   }

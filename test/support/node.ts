@@ -20,6 +20,7 @@ import { HttpServer, type RouteModule } from '../../src/http/server.ts'
 import { tokenRoutes } from '../../src/http/token/routes.ts'
 import { Members } from '../../src/projects/members.ts'
 import { Projects } from '../../src/projects/projects.ts'
+import type { PlacementView } from '../../src/registry/placement-view.ts'
 import type { Topology } from '../../src/registry/topology.ts'
 import { silentLogger } from '../../src/runtime/logger.ts'
 import { systemRandom } from '../../src/runtime/random.ts'
@@ -81,6 +82,7 @@ export function assemble(site: Site, { clock }: Sites, topology: Topology = obed
       conflicts: new Conflicts({ tables }),
       repairs: new Repairs({ journal: site, accounts, projects, members }),
       topology,
+      placement: nowhere,
       storage,
       health,
       clock,
@@ -184,6 +186,12 @@ export class Client {
 
 export function basic(name: string, password: string): string {
   return `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`
+}
+
+/** Nothing is kept anywhere. */
+const nowhere: PlacementView = {
+  where: async (digest) => ({ digest, size: null, projects: [], members: [] }),
+  status: async () => ({ projects: [], silent: [] }),
 }
 
 /** A cluster that does as it is told: what is tested here is who may tell it. */

@@ -7,6 +7,7 @@ import { AUTHORITY } from '../../src/journal/op.ts'
 import { SingleNodeJournal } from '../../src/journal/single-node.ts'
 import type { RegistryAccess } from '../../src/registry/access.ts'
 import { type BlobSource, noBlobSource } from '../../src/registry/blob-source.ts'
+import { durableAlone } from '../../src/registry/durability.ts'
 import { createRegistry, type Registry } from '../../src/registry/registry.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { type Logger, silentLogger } from '../../src/runtime/logger.ts'
@@ -55,7 +56,9 @@ export async function openRegistry(
   const journal = new SingleNodeJournal({ store, clock: systemClock, node: NODE, cluster: CLUSTER })
   await journal.open()
   const owner = await found(journal)
-  const registry = createRegistry({ journal, blobs: disk.blobs, uploads: disk.uploads, source })
+  const { blobs, uploads } = disk
+  const durability = durableAlone(journal.tables)
+  const registry = createRegistry({ journal, blobs, uploads, source, durability })
   let number = 0
   return {
     root,

@@ -50,9 +50,16 @@ const SAMPLED_ENTRIES = 8
 /** Lanes as a whole: written down, put in place, and let go of. */
 export class LaneKeeper {
   readonly #parts: LaneKeeperParts
+  readonly #listeners = new Set<(lane: Lane) => void>()
 
   constructor(parts: LaneKeeperParts) {
     this.#parts = parts
+  }
+
+  /** Tells of lanes whose rows are those of a snapshot now: no change of a row is told for them. */
+  onInstalled(listener: (lane: Lane) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
   }
 
   /** A lane's position and rows of one moment; the rows can be read at leisure. */
@@ -89,6 +96,7 @@ export class LaneKeeper {
       await installer.install(snapshot, open, isUsable)
     } finally {
       onMoved(lane)
+      for (const listener of this.#listeners) listener(lane)
     }
     await this.#takeAside(lane)
   }

@@ -6,6 +6,7 @@ import { addConnectionFlags, connect } from '../connection.ts'
 import type { CliContext } from '../context.ts'
 import type { NodeApi } from '../node-api.ts'
 import { table } from '../table.ts'
+import { addProjectSet } from './project-set.ts'
 
 const JSON_FLAG = ['--json', 'print one line of JSON'] as const
 
@@ -45,6 +46,8 @@ export function addProject(program: Command, context: CliContext): void {
     terminal.out(`Project ${name} is made (${everybody ? 'public' : 'private'}).`)
     terminal.err(`\nLet somebody push to it: flotilla project grant ${name} USER developer`)
   })
+
+  addProjectSet(project, context)
 
   const remove = project
     .command('delete')

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { isStorageFault } from '../../errors.ts'
 import { nodeRole } from '../../journal/kinds.ts'
 import { INVITE_SECONDS_MAX, MEMBERSHIP_DAYS_DEFAULT, MEMBERSHIP_DAYS_MAX } from '../../limits.ts'
+import { parseDigest } from '../../oci/digest.ts'
 import { onSystem } from './gate.ts'
 import { type Route, route } from './route.ts'
 
@@ -148,6 +149,26 @@ export const clusterRoutes: readonly Route[] = [
     gate: onSystem('cluster:read'),
     async handle({ parts }) {
       return { status: 200, body: parts.topology.checkStorage(false) }
+    },
+  }),
+
+  /** Bodies are those of `PlacementView`. */
+  route({
+    method: 'GET',
+    url: '/cluster/placement',
+    gate: onSystem('cluster:read'),
+    async handle({ parts }) {
+      return { status: 200, body: await parts.placement.status() }
+    },
+  }),
+
+  route({
+    method: 'GET',
+    url: '/cluster/blobs/:digest',
+    gate: onSystem('cluster:read'),
+    params: z.strictObject({ digest: z.string().max(160) }),
+    async handle({ parts, params }) {
+      return { status: 200, body: await parts.placement.where(parseDigest(params.digest)) }
     },
   }),
 

@@ -6,6 +6,7 @@ import type { Repairs } from '../../conflicts/repairs.ts'
 import type { Tables } from '../../journal/journal.ts'
 import type { Members } from '../../projects/members.ts'
 import type { Projects } from '../../projects/projects.ts'
+import type { PlacementView } from '../../registry/placement-view.ts'
 import type { StorageState } from '../../registry/storage-state.ts'
 import type { Topology } from '../../registry/topology.ts'
 import type { Clock } from '../../runtime/clock.ts'
@@ -22,6 +23,7 @@ export interface ApiParts {
   readonly conflicts: Conflicts
   readonly repairs: Repairs
   readonly topology: Topology
+  readonly placement: PlacementView
   readonly storage: StorageState
   readonly health: Health
   readonly clock: Clock

@@ -39,6 +39,8 @@ export const putManifest: Handler = async (call) => {
   if (pushed.subject) reply.header('oci-subject', pushed.subject)
   // A list: the second header of a name would overwrite the first.
   if (named && pushed.tags.length > 0) reply.header('oci-tag', pushed.tags)
+  // RFC 7234, section 5.5, as distribution-spec asks for warnings.
+  if (pushed.warning !== undefined) reply.header('warning', `299 - "${pushed.warning}"`)
   return reply.send()
 }
 

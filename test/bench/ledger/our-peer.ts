@@ -11,6 +11,7 @@ import { silentLogger } from '../../../src/runtime/logger.ts'
 import { systemRandom } from '../../../src/runtime/random.ts'
 import { systemTimers } from '../../../src/runtime/timers.ts'
 import { openDisk } from '../../support/disk.ts'
+import { UNRESTRICTED } from '../../support/unrestricted.ts'
 import { machineMs } from '../part.ts'
 import { admit, foundMember, openMember, TagWriter } from './member.ts'
 import type { BenchPeer } from './peer.ts'
@@ -79,6 +80,7 @@ export async function startOurPeer(directory: string, clusterId: string): Promis
       blobs: disk.blobs,
       network: host,
       roster: links,
+      residency: UNRESTRICTED,
       identity: identity.privateKey,
       clock: systemClock,
       timers: systemTimers,

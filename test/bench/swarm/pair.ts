@@ -18,6 +18,7 @@ import { silentLogger } from '../../../src/runtime/logger.ts'
 import { systemRandom } from '../../../src/runtime/random.ts'
 import { systemTimers } from '../../../src/runtime/timers.ts'
 import { openDisk } from '../../support/disk.ts'
+import { UNRESTRICTED } from '../../support/unrestricted.ts'
 import { type Figure, mebibytes, ms, ratio } from '../figures.ts'
 import { type Part, serveCalls, startPart } from '../part.ts'
 import { inScratch } from '../place.ts'
@@ -100,6 +101,7 @@ async function launch(directory: string, thread: boolean) {
       blobs: noting(disk.blobs, () => allHere()),
       network: host,
       roster,
+      residency: UNRESTRICTED,
       identity: identity.privateKey,
       logger: silentLogger,
       ...runtime,

@@ -6,6 +6,7 @@ import type {
   ApiProject,
   ApiUser,
 } from '../../../src/cli/api-shapes.ts'
+import type { BlobWhere, PlacementStatus } from '../../../src/registry/placement-view.ts'
 import type {
   ClusterStatus,
   InviteStatus,
@@ -64,6 +65,36 @@ export const STATUS: ClusterStatus & ApiOpenConflicts = {
       },
     ],
   },
+}
+
+export const PLACEMENT: PlacementStatus = {
+  projects: [
+    {
+      name: 'shop',
+      placement: 'sites:2',
+      residency: ['eu-1', 'eu-2'],
+      durability: 2,
+      durabilityWaitMs: 20_000,
+      durabilityFallback: 'refuse',
+      sites: [
+        { site: 'eu-1', wanted: 8, placed: 8, wantedBytes: 4096, placedBytes: 4096 },
+        { site: 'eu-2', wanted: 8, placed: 6, wantedBytes: 4096, placedBytes: 1024 },
+      ],
+    },
+  ],
+  silent: ['node3'],
+}
+
+export const WHERE: BlobWhere = {
+  digest: `sha256:${'d'.repeat(64)}`,
+  size: 2048,
+  projects: [{ name: 'shop', placement: 'sites:2', residency: ['eu-1', 'eu-2'] }],
+  members: [
+    { id: 'a', name: 'node1', site: 'eu-1', self: true, have: 'whole', should: 'keep', projects: ['shop'] },
+    { id: 'b', name: 'node2', site: 'eu-2', self: false, have: 'part', should: 'keep', projects: ['shop'] },
+    { id: 'c', name: 'node4', site: 'eu-2', self: false, have: 'unknown', should: 'may', projects: ['shop'] },
+    { id: 'd', name: 'node3', site: 'us-1', self: false, have: 'whole', should: 'must-not', projects: [] },
+  ],
 }
 
 /** A look that is at its end when it was asked for the third time. */
@@ -297,6 +328,8 @@ export function managementApi(): ManagementApi {
     server.post(`${base}${path}/:id/repair`, (_, reply) => reply.code(200).send())
   }
   server.get(`${base}/cluster`, () => STATUS)
+  server.get(`${base}/cluster/placement`, () => PLACEMENT)
+  server.get(`${base}/cluster/blobs/:digest`, () => WHERE)
   server.post(`${base}/cluster/invites`, (_, reply) =>
     reply.code(201).send({ id: 'i1', invite: 'flotilla1_abc', expiresAt: '2026-11-23T15:00:00.000Z' }),
   )
@@ -334,6 +367,7 @@ export function managementApi(): ManagementApi {
   server.put(`${base}/users/:id/:what`, (_, reply) => reply.code(200).send())
   server.get(`${base}/projects`, (request) => paged(projects, request.query))
   server.post(`${base}/projects`, (_, reply) => reply.code(201).send())
+  server.put(`${base}/projects/:name`, (_, reply) => reply.code(200).send())
   server.delete(`${base}/projects/:name`, (_, reply) =>
     reply.code(412).send({ errors: [{ code: 'PRECONDITION', message: 'the project has 3 repositories' }] }),
   )

@@ -5,6 +5,7 @@ import { Fault } from '../../../src/errors.ts'
 import type { Digest } from '../../../src/oci/digest.ts'
 import type { RepositoryName } from '../../../src/oci/name.ts'
 import type { BlobSource, IncomingBlob } from '../../../src/registry/blob-source.ts'
+import { durableAlone } from '../../../src/registry/durability.ts'
 import { parseProjectRepository } from '../../../src/registry/place.ts'
 import { createRegistry } from '../../../src/registry/registry.ts'
 import { digestOf, gather } from '../../contract/blob-store.ts'
@@ -130,7 +131,9 @@ describe('a manifest that another node holds', () => {
     await first.journal.close()
     other.held.set(digest, bytes)
     const { journal, disk } = first
-    const second = createRegistry({ journal, blobs: disk.blobs, uploads: disk.uploads, source: other })
+    const { blobs, uploads } = disk
+    const durability = durableAlone(journal.tables)
+    const second = createRegistry({ journal, blobs, uploads, source: other, durability })
     for (let turn = 0; turn < 3; turn++) {
       const got = await second.manifests.get(first.name, { digest })
       expect(Buffer.from(got.bytes).toString()).toBe(text)

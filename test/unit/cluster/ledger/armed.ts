@@ -11,6 +11,7 @@ import type { SnapshotRow } from '../../../../src/journal/rows.ts'
 import { type Digest, parseDigest } from '../../../../src/oci/digest.ts'
 import type { BlobStore } from '../../../../src/registry/blob-store.ts'
 import { openDisk } from '../../../support/disk.ts'
+import { UNRESTRICTED } from '../../../support/unrestricted.ts'
 import { ListRoster, runtime } from '../network/cast.ts'
 import type { Ship } from './harbour.ts'
 import {
@@ -62,7 +63,15 @@ export async function arm(plan: Plan, site: Site, pace: Pace = STILL, hold?: str
   const root = hold ?? (await temporary())
   const disk = await openDisk(root)
   const swarm = new Swarm(
-    { blobs: disk.blobs, network: host, roster: links, identity: identity.privateKey, logger, ...parts },
+    {
+      blobs: disk.blobs,
+      network: host,
+      roster: links,
+      residency: UNRESTRICTED,
+      identity: identity.privateKey,
+      logger,
+      ...parts,
+    },
     { host: '127.0.0.1', port: 0, directory: join(root, 'torrents') },
   )
   const roster = new TableRoster(journal, runtime)

@@ -5,7 +5,7 @@ import type { LinkUse } from '../../../../cluster/links/link-meter.ts'
 import { type LinkPolicies, Links } from '../../../../cluster/links/links.ts'
 import { SiteSenders } from '../../../../cluster/links/senders.ts'
 import type { Host } from '../../../../cluster/network/host.ts'
-import { Swarm, type SwarmInit } from '../../../../cluster/swarm/swarm.ts'
+import { type Residency, Swarm, type SwarmInit } from '../../../../cluster/swarm/swarm.ts'
 import { type LinkPolicy, NO_POLICY } from '../../../../src/journal/link-policy.ts'
 import { type Digest, parseDigest } from '../../../../src/oci/digest.ts'
 import type { IncomingBlob } from '../../../../src/registry/blob-source.ts'
@@ -14,6 +14,7 @@ import type { Clock } from '../../../../src/runtime/clock.ts'
 import { type Logger, silentLogger } from '../../../../src/runtime/logger.ts'
 import type { Timers } from '../../../../src/runtime/timers.ts'
 import { openDisk } from '../../../support/disk.ts'
+import { UNRESTRICTED } from '../../../support/unrestricted.ts'
 import { type Cast, cluster, type ListRoster, runtime, temporary } from '../network/cast.ts'
 
 export const KiB = 1024
@@ -50,6 +51,8 @@ export interface ShipInit extends Partial<SwarmInit> {
   readonly isOfRecords?: (digest: Digest) => Promise<boolean>
   /** What its calendar shows, milliseconds since 1970. */
   readonly now?: () => number
+  /** Which blobs may be where; all everywhere where it is not said. */
+  readonly residency?: Residency
 }
 
 /** Members that all know each other, connected, each with its own directory and ports of 127.0.0.1. */
@@ -107,6 +110,7 @@ export async function launch(cast: Cast, name: string, init: ShipInit): Promise<
       blobs,
       network: host,
       roster,
+      residency: init.residency ?? UNRESTRICTED,
       identity: identity.privateKey,
       ...(links && { links }),
       ...(init.isOfRecords && { isOfRecords: init.isOfRecords }),

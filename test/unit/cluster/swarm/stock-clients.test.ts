@@ -14,8 +14,8 @@ async function treasure(): Promise<{ ship: Ship; torrent: Torrent; entitled: Shi
   const [ship, entitled, other] = (await fleet({}, {}, {})) as [Ship, Ship, Ship]
   const goods = cargo(SIZE)
   const mayHold = ship.swarm.mayHold.bind(ship.swarm)
-  ship.swarm.mayHold = (member: string, digest: Digest) =>
-    member !== other.host.self && mayHold(member, digest)
+  ship.swarm.mayHold = async (member: string, digest: Digest) =>
+    member !== other.host.self && (await mayHold(member, digest))
   await load(ship, goods)
   await pull(entitled, goods.digest)
   const hex = hexOf(goods.digest)
