@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Random } from '../../src/runtime/random.ts'
 
 /** Pieces of the blob right before the reader: they go first, whatever the swarm would like. */
@@ -14,8 +15,6 @@ export interface Choice {
   readonly pieceCount: number
   /** The first piece a waiting reader lacks; undefined while nobody reads. */
   readonly front: number | undefined
-  /** The front has stood still for a while: it is taken from whoever has it. */
-  readonly overdue: boolean
   /** The first piece that is missing. */
   readonly firstMissing: number
   /** Pieces begun and not complete: finishing them bounds the memory they take. */
@@ -23,8 +22,9 @@ export interface Choice {
   /** Somebody else lacks pieces too, so it pays to have others than they. */
   readonly shared: boolean
   /**
-   * This node's share of what is asked of a seeder while there are fellow leechers: each asks for other
-   * pieces, and they give them to each other. Undefined for a connection to a fellow.
+   * What of a seeder's is this node's to ask for while there are fellow leechers: each asks for other pieces, and
+   * they give them to each other. Undefined for a connection to a fellow, and where a seeder has nothing more
+   * that all fellows lack: then it is asked as a fellow is.
    */
   readonly share: Share | undefined
   /** Missing, not wholly asked for, and this connection may give it. */
@@ -33,28 +33,67 @@ export interface Choice {
   readonly holders: (piece: number) => number
 }
 
-/** Every `of`th piece, the `rank`th of them. */
 export interface Share {
-  readonly rank: number
-  readonly of: number
+  /** How many fellows are to ask a seeder for the piece before this node. */
+  readonly rank: (piece: number) => number
+  /** Pieces of up to this rank are asked for as well when nothing else is left: their owners let the seeder idle. */
+  readonly spare: number
+  /** The same for what a reader waits for: it stands still. */
+  readonly overdue: number
+}
+
+/**
+ * Who of those who lack pieces asks a seeder for which, without a word: all that know of each other come to the
+ * same. By rendezvous hashing, so that one who comes or goes changes a share by its own part, and what was asked
+ * for before is not asked for again by somebody else.
+ */
+export function rankAmong(self: string, fellows: readonly string[]): Share['rank'] {
+  const own = seedOf(self)
+  const others = fellows.map(seedOf)
+  return (piece) => {
+    const weight = mixed(own, piece)
+    let before = 0
+    for (const seed of others) if (mixed(seed, piece) > weight) before++
+    return before
+  }
+}
+
+function seedOf(name: string): number {
+  return createHash('sha256').update(name).digest().readUInt32LE()
+}
+
+/** Two 32-bit numbers as one that looks like chance: the finalizer of MurmurHash3. */
+function mixed(seed: number, piece: number): number {
+  let bits = (seed ^ Math.imul(piece + 1, 0x9e3779b1)) >>> 0
+  bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b)
+  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35)
+  return (bits ^ (bits >>> 16)) >>> 0
 }
 
 /**
  * The piece to ask this connection for, or -1. In order: what a reader waits for; what is begun; then of
- * seeders the next of one's share, or with no fellows the next at all; of fellows the rarest of a bag of
- * random ones from a window after the front, and of all when the window has none.
+ * seeders the next of one's share, and when that is empty the last of what others leave undone, or with no
+ * fellows the next at all; of fellows the rarest of a bag of random ones from a window after the front, and of
+ * all when the window has none.
  */
 export function choosePiece(choice: Choice, random: Random): number {
   const { pieceCount, front, firstMissing, share, isOpen } = choice
-  const may = share ? (piece: number) => piece % share.of === share.rank && isOpen(piece) : isOpen
+  const upTo = (rank: number) =>
+    share ? (piece: number) => isOpen(piece) && share.rank(piece) <= rank : isOpen
+  const may = upTo(0)
   if (front !== undefined) {
+    const mayNow = upTo(share?.overdue ?? 0)
     for (let piece = front; piece < Math.min(front + FRONT_PIECES, pieceCount); piece++) {
-      if (choice.overdue ? isOpen(piece) : may(piece)) return piece
+      if (mayNow(piece)) return piece
     }
   }
   for (const piece of choice.begun) if (may(piece)) return piece
   const start = front ?? firstMissing
-  if (share || !choice.shared) return firstOpen(choice, start, may)
+  if (share) {
+    const own = firstOpen(choice, start, may)
+    return own < 0 && share.spare > 0 ? lastOpen(choice, upTo(share.spare)) : own
+  }
+  if (!choice.shared) return firstOpen(choice, start, may)
   const window = Math.max(WINDOW_PIECES_MIN, Math.ceil(pieceCount * WINDOW_SHARE))
   const end = front === undefined ? pieceCount : Math.min(pieceCount, start + window)
   const found = rarestOfBag(choice, start, end, random)
@@ -71,6 +110,12 @@ function firstOpen(
 ): number {
   for (let piece = start; piece < pieceCount; piece++) if (may(piece)) return piece
   for (let piece = firstMissing; piece < start; piece++) if (may(piece)) return piece
+  return -1
+}
+
+/** From behind: whose share it is comes from the front, and they meet once. */
+function lastOpen({ pieceCount, firstMissing }: Choice, may: (piece: number) => boolean): number {
+  for (let piece = pieceCount - 1; piece >= firstMissing; piece--) if (may(piece)) return piece
   return -1
 }
 

@@ -4,15 +4,24 @@ import type { Random } from '../../src/runtime/random.ts'
 import type { NodeId } from '../network/network.ts'
 import type { SessionInit } from './engine.ts'
 import { WRITES_WAITING_BYTES_MAX } from './limits.ts'
-import { choosePiece, type Share } from './picker.ts'
+import { choosePiece, rankAmong, type Share } from './picker.ts'
 import type { PieceStore } from './piece-store.ts'
 import { hasFreeBlock, nudge, requestBlock, takeOverChoice } from './webtorrent-private.ts'
 
 const BLOCK_BYTES = 16 * 1024
 /** A pipeline is filled again at this share of its length: requests go out in batches, not one by one. */
 const PIPELINE_LOW_SHARE = 3 / 4
-/** After so many nudges (half a second each) in vain a rule that saves the seeder gives way. */
+/**
+ * After so many nudges (half a second each) in which nothing was asked of a seeder, and nothing of what only it had
+ * came to any fellow, one more may ask for each piece: its owner lets the seeder idle.
+ */
 const PATIENCE_NUDGES = 2
+/**
+ * What a reader waits for is on its way over a fellow, behind what was asked of that one before. When it has stood
+ * still for so many nudges, and so many other pieces have come meanwhile or none at all, one more asks the seeder.
+ */
+const FRONT_PATIENCE_NUDGES = 6
+const FRONT_PATIENCE_PIECES = 32
 
 /** One connection to one member in one torrent. */
 export interface Link {
@@ -50,8 +59,20 @@ export class Requests {
   /** Pieces that failed: whole from one member only, so that the next failure has a name. */
   readonly #single = new Map<number, Link | undefined>()
   #firstMissing = 0
-  #frontSeen: number | undefined
+  #front: number | undefined
+  /** Nudges since the front moved, and since anything came. */
   #frontNudges = 0
+  #quietNudges = 0
+  /** Pieces verified, since the front moved and since the last nudge. */
+  #sinceFront = 0
+  #sinceNudge = 0
+  /** Pieces that came to a fellow from a seeder since the last nudge. */
+  #spread = 0
+  /** No piece before it is missing that no fellow has. */
+  #firstLonely = 0
+  /** Some piece is missing that no fellow has: as long as that is so, seeders are shared out. */
+  #isSharing = true
+  readonly #ranks = new Map<Link, Share['rank']>()
 
   constructor(components: RequestsComponents) {
     this.#components = components
@@ -62,18 +83,24 @@ export class Requests {
   nudge(): void {
     const { front, links, torrent } = this.#components
     const now = front()
-    this.#frontNudges = now === this.#frontSeen ? this.#frontNudges + 1 : 0
-    this.#frontSeen = now
+    if (now !== this.#front) this.#sinceFront = 0
+    this.#frontNudges = now === this.#front ? this.#frontNudges + 1 : 0
+    this.#front = now
+    this.#quietNudges = this.#sinceNudge === 0 ? this.#quietNudges + 1 : 0
     for (const link of links.values()) {
-      if (link.wire.requests.length === 0) link.idle++
+      if (link.wire.requests.length === 0) link.idle += this.#spread > 0 ? 0 : 1
       else if (link.idle < PATIENCE_NUDGES) link.idle = 0
     }
+    this.#sinceNudge = 0
+    this.#spread = 0
+    this.#isSharing = this.#hasLonelyPiece()
     this.look()
     nudge(torrent)
   }
 
   /** What is open to whom has changed. */
   look(): void {
+    this.#ranks.clear()
     for (const link of this.#components.links.values()) link.dry = false
   }
 
@@ -83,12 +110,23 @@ export class Requests {
     this.look()
   }
 
+  /** A fellow has got a piece. */
+  fellowHas(link: Link, piece: number): void {
+    for (const other of this.#components.links.values()) {
+      if (other !== link && this.#isFellow(other) && other.wire.peerPieces.get(piece)) return
+    }
+    this.#spread++
+  }
+
   unlinked(link: Link): void {
     this.look()
+    this.#firstLonely = 0
     for (const [piece, owner] of this.#single) if (owner === link) this.#single.set(piece, undefined)
   }
 
   verified(piece: number): void {
+    this.#sinceFront++
+    this.#sinceNudge++
     this.#begun.delete(piece)
     this.#single.delete(piece)
   }
@@ -120,7 +158,6 @@ export class Requests {
     const choice = {
       pieceCount: this.#components.pieceCount,
       front: this.#components.front(),
-      overdue: this.#frontNudges >= PATIENCE_NUDGES,
       firstMissing: this.#firstMissing,
       begun: this.#begun,
       shared: this.#fellows().length > 0,
@@ -167,16 +204,36 @@ export class Requests {
     return link.has < this.#components.pieceCount
   }
 
-  /**
-   * All leechers of a mesh come to the same order, so each asks a seeder for other pieces. Where a fellow
-   * does not do its part the seeder idles, and then the share is everything.
-   */
+  /** All leechers of a mesh come to the same shares, so each asks a seeder for other pieces. */
   #shareOf(link: Link): Share | undefined {
-    if (this.#isFellow(link) || link.idle >= PATIENCE_NUDGES) return undefined
-    const fellows = this.#fellows().filter(({ member }) => this.#components.asksToo(member, link.member))
-    if (fellows.length === 0) return undefined
-    const before = fellows.filter(({ member }) => member < this.#components.self)
-    return { rank: before.length, of: fellows.length + 1 }
+    if (!this.#isSharing || this.#isFellow(link)) return undefined
+    let rank = this.#ranks.get(link)
+    if (!rank) {
+      const fellows = this.#fellows().filter(({ member }) => this.#components.asksToo(member, link.member))
+      rank = rankAmong(
+        this.#components.self,
+        fellows.map(({ member }) => member),
+      )
+      this.#ranks.set(link, rank)
+    }
+    return { rank, spare: Math.floor(link.idle / PATIENCE_NUDGES), overdue: this.#overdue() }
+  }
+
+  /** How many more than one ask a seeder for what a reader waits for. */
+  #overdue(): number {
+    const nudges = Math.floor(this.#frontNudges / FRONT_PATIENCE_NUDGES)
+    if (this.#quietNudges >= FRONT_PATIENCE_NUDGES) return nudges
+    return Math.min(nudges, Math.floor(this.#sinceFront / FRONT_PATIENCE_PIECES))
+  }
+
+  #hasLonelyPiece(): boolean {
+    const { pieceCount, torrent } = this.#components
+    if (!torrent.ready) return true
+    const fellows = this.#fellows()
+    const isLonely = (piece: number) =>
+      !torrent.bitfield.get(piece) && fellows.every(({ wire }) => !wire.peerPieces.get(piece))
+    while (this.#firstLonely < pieceCount && !isLonely(this.#firstLonely)) this.#firstLonely++
+    return this.#firstLonely < pieceCount
   }
 
   #holders(piece: number): number {

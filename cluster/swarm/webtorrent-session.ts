@@ -142,7 +142,10 @@ export class WebTorrentSession implements Session {
       link.dry = false
       this.#partFinished(link)
     }
-    wire.on('have', () => learn(link.has + 1))
+    wire.on('have', (piece: number) => {
+      learn(link.has + 1)
+      this.#requests.fellowHas(link, piece)
+    })
     wire.on('have-all', () => learn(pieceCount))
     wire.on('bitfield', () => {
       let has = 0

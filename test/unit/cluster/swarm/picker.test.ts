@@ -1,14 +1,15 @@
 import { describe, expect, it } from 'vitest'
-import { type Choice, choosePiece } from '../../../../cluster/swarm/picker.ts'
+import { type Choice, choosePiece, rankAmong, type Share } from '../../../../cluster/swarm/picker.ts'
 import { systemRandom } from '../../../../src/runtime/random.ts'
 
 const TWICE_SEEN = 1
+/** Of every three pieces the last is this node's, and the one before it when its owner does nothing. */
+const THIRDS: Share = { rank: (piece) => 2 - (piece % 3), spare: 0, overdue: 0 }
 
 function choice(facts: Partial<Choice>): Choice {
   return {
     pieceCount: 1000,
     front: undefined,
-    overdue: false,
     share: undefined,
     firstMissing: 0,
     begun: [],
@@ -46,16 +47,26 @@ describe('the choice of the next piece', () => {
   })
 
   it('is of a seeder only the next of one own share while there are fellow leechers', () => {
-    const share = { rank: 2, of: 3 }
-    expect(new Set(many({ shared: true, share, front: 9 }))).toEqual(new Set([11]))
-    expect(new Set(many({ shared: true, share, begun: [12, 14] }))).toEqual(new Set([14]))
-    expect(new Set(many({ shared: true, share, isOpen: (piece) => piece > 20 }))).toEqual(new Set([23]))
-    expect(new Set(many({ shared: true, share, isOpen: (piece) => piece % 3 === 0 }))).toEqual(new Set([-1]))
+    expect(new Set(many({ shared: true, share: THIRDS, front: 9 }))).toEqual(new Set([11]))
+    expect(new Set(many({ shared: true, share: THIRDS, begun: [12, 14] }))).toEqual(new Set([14]))
+    const after = (first: number) => (piece: number) => piece > first
+    expect(new Set(many({ shared: true, share: THIRDS, isOpen: after(20) }))).toEqual(new Set([23]))
+    const others = (piece: number) => piece % 3 === 0
+    expect(new Set(many({ shared: true, share: THIRDS, isOpen: others }))).toEqual(new Set([-1]))
   })
 
-  it('is the front from whoever has it when it has stood still', () => {
-    const share = { rank: 2, of: 3 }
-    expect(new Set(many({ shared: true, share, front: 9, overdue: true }))).toEqual(new Set([9]))
+  it('is of a seeder what a reader waits for, though it is not of the own share, when it has stood still', () => {
+    const share = { ...THIRDS, overdue: 1 }
+    expect(new Set(many({ shared: true, share, front: 9 }))).toEqual(new Set([10]))
+    expect(new Set(many({ shared: true, share: { ...share, overdue: 2 }, front: 9 }))).toEqual(new Set([9]))
+  })
+
+  it('is from behind, and of whom this node is next to, when a seeder idles', () => {
+    const isOpen = (piece: number) => piece % 3 !== 2
+    const share = { ...THIRDS, spare: 1 }
+    expect(new Set(many({ shared: true, share, isOpen }))).toEqual(new Set([997]))
+    expect(new Set(many({ shared: true, share: { ...share, spare: 2 }, isOpen }))).toEqual(new Set([999]))
+    expect(new Set(many({ shared: true, share }))).toEqual(new Set([2]))
   })
 
   it('stays within a window after the front among leechers while somebody reads', () => {
@@ -82,5 +93,37 @@ describe('the choice of the next piece', () => {
   it('is none where nothing is open', () => {
     expect(new Set(many({ shared: true, front: 4, isOpen: () => false }))).toEqual(new Set([-1]))
     expect(new Set(many({ firstMissing: 1000, isOpen: () => false }))).toEqual(new Set([-1]))
+  })
+})
+
+describe('shares of a seeder among fellows', () => {
+  const names = ['ada', 'bob', 'cid', 'dot']
+  const without = (name: string, of = names) => of.filter((one) => one !== name)
+  const ranks = names.map((self) => rankAmong(self, without(self)))
+  const pieces = Array.from({ length: 2000 }, (_, piece) => piece)
+
+  it('give each piece to one of them, another one is next, and so on', () => {
+    for (const piece of pieces)
+      expect(new Set(ranks.map((rank) => rank(piece)))).toEqual(new Set([0, 1, 2, 3]))
+  })
+
+  it('are about as large for each', () => {
+    for (const rank of ranks) {
+      const part = pieces.filter((piece) => rank(piece) === 0).length / pieces.length
+      expect(part).toBeGreaterThan(0.2)
+      expect(part).toBeLessThan(0.3)
+    }
+  })
+
+  it('change for nobody but by what goes to one who comes', () => {
+    const grown = [...names, 'eve']
+    for (const [index, self] of names.entries()) {
+      const after = rankAmong(self, without(self, grown))
+      expect(pieces.filter((piece) => after(piece) === 0 && ranks[index]?.(piece) !== 0)).toEqual([])
+    }
+  })
+
+  it('are everything for one who is alone', () => {
+    expect(pieces.every((piece) => rankAmong('ada', [])(piece) === 0)).toBe(true)
   })
 })
