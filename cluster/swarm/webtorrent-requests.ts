@@ -141,9 +141,9 @@ export class Requests {
     const { links, store } = this.#components
     const link = links.get(wire)
     if (!link || link.dry || store.waiting > WRITES_WAITING_BYTES_MAX) return
-    if (!this.#components.asks(link.member)) return
     const high = pipelineOf(wire)
     if (wire.requests.length >= high * PIPELINE_LOW_SHARE) return
+    if (!this.#components.asks(link.member)) return
     if (this.#fill(link, high)) return
     this.#takeFromSlower(link, high)
     link.dry = true

@@ -13,7 +13,7 @@ const IMAGES = join(import.meta.dirname, '../../.flotilla/test-images')
 /** What is in it: one layer of some 65 MB, or of some 300 MB. */
 const PACKAGES = {
   debian: ['ca-certificates', 'openssl'],
-  'debian-large': ['ca-certificates', 'build-essential', 'golang-go', 'default-jdk-headless', 'git'],
+  'debian-large': ['ca-certificates', 'build-essential', 'default-jdk-headless', 'git'],
 }
 
 /**

@@ -6,7 +6,7 @@ import { Fleet } from './fleet.ts'
 import type { Ship } from './ship.ts'
 
 const NODES = [2, 4, 8, 16]
-const KILOBITS = 20_000
+const KILOBITS = 10_000
 const MiB = 2 ** 20
 
 /** How long a blob takes to all of a fleet, for fleets of any size behind equal lines: it should stay the same. */
@@ -36,7 +36,7 @@ export async function growth(scale: Scale): Promise<Figure[]> {
   return [
     {
       bench: 'growth',
-      what: `fleets of ${fleets.join(', ')}, 20 Mbit/s each way, ${size / MiB} MiB (bound ${ms(boundMs)}): all done; the slowest, times the fastest`,
+      what: `fleets of ${fleets.join(', ')}, 10 Mbit/s each way, ${size / MiB} MiB (bound ${ms(boundMs)}): all done; the slowest, times the fastest`,
       ours: `${times.map(ms).join(', ')}; ${ratio(Math.max(...times), least)}`,
       stock: '',
       goal: '1.2x',
