@@ -185,11 +185,24 @@ export class Fetch {
   /** The hashes, from the first member that gives them; they are only as true as that member. */
   async #findTorrent(holders: Holders, size: number, signal: AbortSignal): Promise<Claim | undefined> {
     const { distrust, logger } = this.#components
-    // Who has hashed it already answers at once.
-    const ready = holders.list().sort((a, b) => Number(!a.infoHash) - Number(!b.infoHash))
-    // Twice: the line that was asked on may have broken since.
-    for (const by of [...ready, ...ready]) {
-      if (by.size !== size || (by.infoHash && distrust.has(this.#digest, by.infoHash))) continue
+    const asked = new Map<NodeId, number>()
+    for (;;) {
+      const [by] = holders
+        .list()
+        .filter(({ member, size: told, infoHash }) => {
+          if (told !== size || (infoHash && distrust.has(this.#digest, infoHash))) return false
+          // Twice: the line that was asked on may have broken since.
+          return (asked.get(member) ?? 0) < 2
+        })
+        // Who has hashed it already answers at once.
+        .sort((a, b) => Number(!a.infoHash) - Number(!b.infoHash))
+      if (!by) {
+        // A fellow may have said its size first, and whoever has the blob not yet that it does.
+        if (!holders.asking) return undefined
+        await holders.change.next(signal)
+        continue
+      }
+      asked.set(by.member, (asked.get(by.member) ?? 0) + 1)
       let line: Line | undefined
       try {
         line = await holders.line(by.member, signal)
@@ -202,7 +215,6 @@ export class Fetch {
         logger.debug({ member: by.member, err: error }, 'swarm: a member did not tell the piece hashes')
       }
     }
-    return undefined
   }
 
   /** @returns whether the attempt failed because members lied; they are then passed over */

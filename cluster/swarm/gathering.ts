@@ -148,7 +148,7 @@ export class Gathering {
       if (now - movedAt > STALL_MS) return
       if (now - askedAt > NEAR_ASK_INTERVAL_MS) {
         askedAt = now
-        for (const { id } of this.#peers(session)) if (this.#isNear(id)) this.#holders.ask(id)
+        this.#askNear(session)
       }
       // Its hours are the fetching end's to keep: the other one does not know that nobody waits.
       for (const member of session.members()) if (this.#linkTo(member) === 'closed') session.drop(member)
@@ -163,6 +163,15 @@ export class Gathering {
         callOff()
       }
     }
+  }
+
+  /** Who is connected shows what it has; whether it brings it over a long link is asked, where there are any. */
+  #askNear(session: Session): void {
+    const peers = this.#peers(session)
+    const connected = new Set(session.members())
+    const isOneSite = peers.every(({ id }) => this.#isNear(id))
+    for (const { id } of peers)
+      if (this.#isNear(id) && !(isOneSite && connected.has(id))) this.#holders.ask(id)
   }
 
   /** Those of the own site say first what they have, so that nothing crosses a long link that is here already. */

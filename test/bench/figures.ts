@@ -7,6 +7,12 @@ export interface Figure {
   readonly goal: string
 }
 
+/** What the columns of a suite are called. */
+export interface Titles {
+  readonly ours: string
+  readonly stock: string
+}
+
 /** The value below which `share` of the samples lie. */
 export function percentile(samples: readonly number[], share: number): number {
   const sorted = [...samples].sort((a, b) => a - b)
@@ -40,8 +46,8 @@ export function count(value: number): string {
 }
 
 /** The figures as a Markdown table whose columns line up. */
-export function table(figures: readonly Figure[]): string {
-  const header = ['bench', 'measured', 'this ledger', 'stock OrbitDB', 'goal']
+export function table(figures: readonly Figure[], titles: Titles): string {
+  const header = ['bench', 'measured', titles.ours, titles.stock, 'goal']
   const rows = figures.map(({ bench, what, ours, stock, goal }) => [bench, what, ours, stock, goal])
   const widths = header.map((title, n) => Math.max(title.length, ...rows.map((row) => row[n]?.length ?? 0)))
   const line = (cells: readonly string[]) =>

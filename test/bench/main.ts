@@ -1,5 +1,6 @@
+import { removeLeftovers, removeOwn } from '../support/leftovers.ts'
 import { orLeave, ownWords, WrongWords } from '../support/words.ts'
-import { type Figure, table } from './figures.ts'
+import { type Figure, type Titles, table } from './figures.ts'
 import { commit } from './ledger/commit.ts'
 import { footprint } from './ledger/footprint.ts'
 import { heal } from './ledger/heal.ts'
@@ -10,11 +11,39 @@ import { review } from './ledger/review.ts'
 import { spread } from './ledger/spread.ts'
 import { circumstances } from './place.ts'
 import type { Scale } from './scale.ts'
+import { firstByte } from './swarm/first-byte.ts'
+import { fleetPull } from './swarm/fleet-pull.ts'
+import { growth } from './swarm/growth.ts'
+import { held } from './swarm/held.ts'
 import { crowd, pair, serveMembers } from './swarm/pair.ts'
+import { serveShip } from './swarm/ship.ts'
+import { sites } from './swarm/sites.ts'
+import { spread as swarmSpread } from './swarm/spread.ts'
 
-const suites: Readonly<Record<string, Readonly<Record<string, (scale: Scale) => Promise<Figure[]>>>>> = {
-  ledger: { commit, spread, join, heal, restart, footprint, review },
-  swarm: { pair, crowd },
+interface Suite extends Titles {
+  readonly benches: Readonly<Record<string, (scale: Scale) => Promise<Figure[]>>>
+}
+
+const suites: Readonly<Record<string, Suite>> = {
+  ledger: {
+    ours: 'this ledger',
+    stock: 'stock OrbitDB',
+    benches: { commit, spread, join, heal, restart, footprint, review },
+  },
+  swarm: {
+    ours: 'this swarm',
+    stock: 'beside it',
+    benches: {
+      pair,
+      crowd,
+      spread: swarmSpread,
+      sites,
+      growth,
+      'first-byte': firstByte,
+      held,
+      'fleet-pull': fleetPull,
+    },
+  },
 }
 
 /** What this file runs as in processes that a bench starts; see part.ts. */
@@ -22,6 +51,7 @@ const parts: Readonly<Record<string, (...args: string[]) => Promise<void>>> = {
   peer: (kind, directory, cluster) => servePeer(kind as Kind, directory, cluster),
   restart: (directory, cluster) => serveRestart(directory, cluster),
   members: (directory, many, thread) => serveMembers(directory, many, thread),
+  ship: (directory, address, site) => serveShip(directory, address, site),
 }
 
 const say = (line: string) => process.stdout.write(`${line}\n`)
@@ -31,18 +61,22 @@ function choose([suiteName = '', ...names]: readonly string[]) {
   const suite = Object.hasOwn(suites, suiteName) ? suites[suiteName] : undefined
   if (suiteName === '') throw new WrongWords('a suite has to be named; there are:', Object.keys(suites))
   if (!suite) throw new WrongWords(`no suite is called '${suiteName}'; there are:`, Object.keys(suites))
-  const unknown = names.find((name) => !Object.hasOwn(suite, name))
+  const { benches } = suite
+  const unknown = names.find((name) => !Object.hasOwn(benches, name))
   if (unknown !== undefined)
-    throw new WrongWords(`no bench of ${suiteName} is called '${unknown}'; there are:`, Object.keys(suite))
+    throw new WrongWords(`no bench of ${suiteName} is called '${unknown}'; there are:`, Object.keys(benches))
   return { suite, names }
 }
 
 async function run(words: readonly string[], scale: Scale): Promise<number> {
   const { suite, names } = orLeave(() => choose(words))
+  removeLeftovers()
+  process.once('exit', () => removeOwn())
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
   const before = circumstances()
   const figures: Figure[] = []
   let failed = 0
-  for (const [name, bench] of Object.entries(suite)) {
+  for (const [name, bench] of Object.entries(suite.benches)) {
     if (names.length > 0 && !names.includes(name)) continue
     const startedAt = performance.now()
     note(`${name} …`)
@@ -55,7 +89,7 @@ async function run(words: readonly string[], scale: Scale): Promise<number> {
     note(`${name}: ${((performance.now() - startedAt) / 1000).toFixed(0)} s`)
   }
   say(`${before}${scale.brief ? '; brief run, rough figures' : ''}\n`)
-  say(table(figures))
+  say(table(figures, suite))
   return failed === 0 ? 0 : 1
 }
 
@@ -66,7 +100,7 @@ if (first === 'part') {
   const { values, names } = ownWords({
     command: 'npm run bench --',
     about: `Measures, and prints a table. ${Object.entries(suites)
-      .map(([name, benches]) => `Of ${name}: ${Object.keys(benches).join(', ')}; without a name all.`)
+      .map(([name, { benches }]) => `Of ${name}: ${Object.keys(benches).join(', ')}; without a name all.`)
       .join(' ')}`,
     names: 'SUITE [BENCH...]',
     options: {

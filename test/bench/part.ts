@@ -1,6 +1,8 @@
-import { fork } from 'node:child_process'
+import { type ForkOptions, fork } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { inspect } from 'node:util'
 
 /** What a part answers to: every call takes and gives what JSON can carry. */
 export type Calls = Readonly<Record<string, (...args: never[]) => unknown>>
@@ -21,15 +23,35 @@ interface Answer {
 export interface Part {
   call<T>(name: string, ...args: unknown[]): Promise<T>
   stop(): Promise<void>
+  /** Ends it as a power cut would. */
+  kill(): Promise<void>
 }
 
 /** Starts `main.ts part <name> <args>` and waits until it is ready. */
-export async function startPart(name: string, ...args: string[]): Promise<Part> {
+export function startPart(name: string, ...args: string[]): Promise<Part> {
+  return start(name, args, { execArgv: ownOptions() })
+}
+
+/** The same in a network namespace. */
+export function startPartIn(namespace: string, name: string, ...args: string[]): Promise<Part> {
+  const inside = [`--net=/run/netns/${namespace}`, process.execPath, ...ownOptions()]
+  return start(name, args, { execPath: 'nsenter', execArgv: inside })
+}
+
+function ownOptions(): string[] {
+  return process.execArgv.filter((word) => !word.startsWith('--cpu-prof'))
+}
+
+async function start(
+  name: string,
+  args: readonly string[],
+  how: Pick<ForkOptions, 'execPath' | 'execArgv'>,
+): Promise<Part> {
   const child = fork(join(import.meta.dirname, 'main.ts'), ['part', name, ...args], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     // As bin/flotilla.js does: what was compiled once is not compiled again.
     env: { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'flotilla-compiled') },
-    execArgv: process.execArgv.filter((word) => !word.startsWith('--cpu-prof')),
+    ...how,
   })
   const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>()
   const ready = Promise.withResolvers<unknown>()
@@ -63,6 +85,10 @@ export async function startPart(name: string, ...args: string[]): Promise<Part> 
       if (child.connected) child.disconnect()
       await gone
     },
+    async kill() {
+      child.kill('SIGKILL')
+      await gone
+    },
   }
 }
 
@@ -74,7 +100,7 @@ export async function serveCalls(calls: Calls, close: () => Promise<void>): Prom
       const call = calls[name] as (...args: unknown[]) => unknown
       tell({ id, value: await call(...args) })
     } catch (error) {
-      tell({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) })
+      tell({ id, error: inspect(error) })
     }
   }
   process.on('message', (question: Question) => void answer(question))
@@ -88,4 +114,10 @@ export async function serveCalls(calls: Calls, close: () => Promise<void>): Prom
 /** Nanoseconds of the machine's one monotonic clock, the same in all its processes; as milliseconds. */
 export function machineMs(): number {
   return Number(process.hrtime.bigint()) / 1e6
+}
+
+/** Bytes of memory at most so far, since `resourceUsage` of a child forked from a large process begins with that one's. */
+export function peakRss(): number {
+  const line = /VmHWM:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))
+  return Number(line?.[1]) * 1024
 }

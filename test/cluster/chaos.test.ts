@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from 'vitest'
+import { removeLeftovers, removeOwn } from '../support/leftovers.ts'
 import { ChaosCluster } from './chaos/cluster.ts'
-import { removeLeftovers, removeOwn } from './chaos/leftovers.ts'
 import { requirements } from './chaos/requirements.ts'
 import { runSchedule } from './chaos/schedule.ts'
 

@@ -8,17 +8,24 @@ import { client } from './clients.ts'
 const run = promisify(execFile)
 
 /** Kept between runs: making a root file system takes half a minute and changes nothing. */
-const CACHE = join(import.meta.dirname, '../../.flotilla/test-images/debian')
+const IMAGES = join(import.meta.dirname, '../../.flotilla/test-images')
+
+/** What is in it: one layer of some 65 MB, or of some 300 MB. */
+const PACKAGES = {
+  debian: ['ca-certificates', 'openssl'],
+  'debian-large': ['ca-certificates', 'build-essential', 'default-jdk-headless', 'git'],
+}
 
 /**
- * A real Debian root file system as an OCI image layout with tag `bookworm`: one layer of some 65 MB.
+ * A real Debian root file system as an OCI image layout with tag `bookworm`, in one layer.
  * @returns the layout's directory; undefined where mmdebstrap or umoci is missing (said aloud)
  */
-export async function debianImage(): Promise<string | undefined> {
+export async function debianImage(name: keyof typeof PACKAGES = 'debian'): Promise<string | undefined> {
+  const cache = join(IMAGES, name)
   const mmdebstrap = client('mmdebstrap')
   const umoci = client('umoci')
   if (!mmdebstrap || !umoci) return undefined
-  if (await present(join(CACHE, 'index.json'))) return CACHE
+  if (await present(join(cache, 'index.json'))) return cache
   const work = await mkdtemp(join(tmpdir(), 'flotilla-debian-'))
   try {
     const layout = join(work, 'layout')
@@ -26,7 +33,7 @@ export async function debianImage(): Promise<string | undefined> {
     await run(mmdebstrap, [
       '--quiet',
       '--variant=minbase',
-      '--include=ca-certificates,openssl',
+      `--include=${PACKAGES[name].join(',')}`,
       'bookworm',
       rootfs,
     ])
@@ -34,10 +41,10 @@ export async function debianImage(): Promise<string | undefined> {
     await run(umoci, ['new', '--image', `${layout}:bookworm`])
     await run(umoci, ['raw', 'add-layer', '--image', `${layout}:bookworm`, rootfs])
     await run(umoci, ['config', '--image', `${layout}:bookworm`, '--config.cmd', '/bin/bash'])
-    await mkdir(dirname(CACHE), { recursive: true })
-    await rm(CACHE, { recursive: true, force: true })
-    await rename(layout, CACHE).catch(() => run('cp', ['-r', layout, CACHE]))
-    return CACHE
+    await mkdir(dirname(cache), { recursive: true })
+    await rm(cache, { recursive: true, force: true })
+    await rename(layout, cache).catch(() => run('cp', ['-r', layout, cache]))
+    return cache
   } finally {
     await rm(work, { recursive: true, force: true })
   }

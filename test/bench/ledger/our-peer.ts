@@ -1,7 +1,6 @@
 import { join } from 'node:path'
 import { orbitFormat } from '../../../cluster/ledger/orbit-format.ts'
 import { Replication } from '../../../cluster/ledger/replication.ts'
-import type { Roster, Member as RosterMember } from '../../../cluster/membership/roster.ts'
 import { Host } from '../../../cluster/network/host.ts'
 import { Keyring } from '../../../cluster/network/keyring.ts'
 import { Swarm } from '../../../cluster/swarm/swarm.ts'
@@ -11,6 +10,7 @@ import { silentLogger } from '../../../src/runtime/logger.ts'
 import { systemRandom } from '../../../src/runtime/random.ts'
 import { systemTimers } from '../../../src/runtime/timers.ts'
 import { openDisk } from '../../support/disk.ts'
+import { ListRoster } from '../../support/list-roster.ts'
 import { UNRESTRICTED } from '../../support/unrestricted.ts'
 import { machineMs } from '../part.ts'
 import { admit, foundMember, openMember, TagWriter } from './member.ts'
@@ -18,56 +18,11 @@ import type { BenchPeer } from './peer.ts'
 
 const KEY = new Uint8Array(32).fill(7)
 
-/** Whom a bench lets in: links are cut and healed here. */
-class Links implements Roster {
-  readonly #members = new Map<string, RosterMember>()
-  readonly #listeners = new Set<() => void>()
-
-  put(
-    id: string,
-    state: RosterMember['state'],
-    addresses: readonly string[],
-    swarm: readonly string[] = [],
-  ): void {
-    this.#members.set(id, {
-      id,
-      name: id,
-      site: 'here',
-      state,
-      role: 'anchor',
-      notAfter: null,
-      sealKey: null,
-      admittedBy: null,
-      addresses,
-      swarm,
-      url: null,
-    })
-    for (const listener of this.#listeners) listener()
-  }
-
-  get(node: string): RosterMember | undefined {
-    return this.#members.get(node)
-  }
-
-  isMember(node: string): boolean {
-    return this.#members.get(node)?.state === 'member'
-  }
-
-  members(): RosterMember[] {
-    return [...this.#members.values()]
-  }
-
-  onChange(listener: () => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
-  }
-}
-
 /** A member on the network: its journal, its host and its replication as `serve` puts them together. */
 export async function startOurPeer(directory: string, clusterId: string): Promise<BenchPeer> {
   const member = clusterId === '' ? await foundMember(directory) : await openMember(directory, clusterId)
   const { journal, identity } = member
-  const links = new Links()
+  const links = new ListRoster()
   const runtime = { clock: systemClock, random: systemRandom, timers: systemTimers, log: silentLogger }
   const host = new Host(
     { clusterId: journal.cluster, listen: ['/ip4/127.0.0.1/tcp/0'] },
@@ -112,8 +67,8 @@ export async function startOurPeer(directory: string, clusterId: string): Promis
       await replication.snapshot(CATALOG)
     },
     admit: (node) => admit(member, node),
-    meet: async (id, addresses, swarm = []) => links.put(id, 'member', addresses, swarm),
-    part: async (id) => links.put(id, 'left', []),
+    meet: async (id, addresses, swarm = []) => links.put(id, { state: 'member', addresses, swarm }),
+    part: async (id) => links.put(id, { state: 'left', addresses: [] }),
     connected: () => host.connected(),
     async put(name) {
       tags ??= await TagWriter.of(member)

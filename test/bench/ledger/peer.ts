@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { atRate, callers } from '../load.ts'
-import { machineMs, type Part, serveCalls, startPart } from '../part.ts'
+import { machineMs, type Part, peakRss, serveCalls, startPart } from '../part.ts'
 import { startOurPeer } from './our-peer.ts'
 import { startStockPeer } from './stock-peer.ts'
 
@@ -82,12 +81,6 @@ export async function servePeer(kind: Kind, directory: string, cluster: string):
     },
     () => peer.close(),
   )
-}
-
-/** Since `resourceUsage` of a child forked from a large process begins with that one's. */
-function peakRss(): number {
-  const line = /VmHWM:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))
-  return Number(line?.[1]) * 1024
 }
 
 /** That many peers, all members, the first of them the founder; none connected. */

@@ -1,52 +1,78 @@
-import { execFileSync, spawn } from 'node:child_process'
-import { statSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { LineProcess } from '../../support/line-process.ts'
+import type { Place } from '../../support/network.ts'
+import { machineMs } from '../part.ts'
+import { content } from './content.ts'
 
-/** Debian's, which python3-libtorrent is for. */
+/** Debian puts it there; a Python of one's own often lacks the module. */
 const PYTHON = '/usr/bin/python3'
-const LIBTORRENT = `
-import libtorrent as lt, sys, time, os
-mode, target, path, port = sys.argv[1:5]
-s = lt.session({'listen_interfaces': '127.0.0.1:%s' % (port if mode == 'seed' else 0), 'enable_dht': False,
-  'enable_lsd': False, 'enable_upnp': False, 'enable_natpmp': False, 'allow_multiple_connections_per_ip': True,
-  'out_enc_policy': 2, 'in_enc_policy': 2})
-if mode == 'seed':
-  fs = lt.file_storage(); lt.add_files(fs, path)
-  t = lt.create_torrent(fs, 512 * 1024); lt.set_piece_hashes(t, os.path.dirname(path))
-  open(target, 'wb').write(lt.bencode(t.generate()))
-h = s.add_torrent({'ti': lt.torrent_info(target), 'save_path': os.path.dirname(path)})
-if mode == 'seed':
-  while not h.status().is_seeding: time.sleep(0.05)
-  print('ready', flush=True); sys.stdin.read()
-else:
-  began = time.time(); h.connect_peer(('127.0.0.1', int(port)))
-  while not h.status().is_seeding: time.sleep(0.01)
-  print(int((time.time() - began) * 1000), flush=True)
-`
+const PORT = 6881
+const NAME = 'cargo'
 
-/** Milliseconds libtorrent takes for the same file in plain text; undefined where python3-libtorrent is absent. */
-export async function libtorrent(path: string, directory: string): Promise<number | undefined> {
+/** Whether python3-libtorrent is installed; said aloud where it is not. */
+export function hasLibtorrent(): boolean {
   try {
     execFileSync(PYTHON, ['-c', 'import libtorrent'], { stdio: 'ignore' })
+    return true
   } catch {
-    return undefined
+    process.stderr.write('SKIPPED beside it: libtorrent, for want of python3-libtorrent\n')
+    return false
   }
-  const torrent = join(directory, 'file.torrent')
-  const port = String(20_000 + Math.floor(statSync(path).ino % 10_000))
-  const seeder = spawn(PYTHON, ['-c', LIBTORRENT, 'seed', torrent, path, port], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
+}
+
+export interface LibtorrentRun {
+  readonly elapsedMs: number
+  readonly sent: number
+}
+
+/** A fresh file from the first places to all others, each of which knows all of them. */
+export async function runLibtorrent(
+  directory: string,
+  places: readonly Place[],
+  seeders: number,
+  size: number,
+  afterMs: readonly number[] = [],
+): Promise<LibtorrentRun> {
+  const torrent = join(directory, 'cargo.torrent')
+  const peers: LineProcess[] = []
   try {
-    await new Promise((resolve, reject) => {
-      seeder.stdout.once('data', resolve)
-      seeder.once('exit', reject)
-    })
-    const target = join(directory, 'libtorrent', path.slice(path.lastIndexOf('/') + 1))
-    await mkdir(join(directory, 'libtorrent'))
-    const said = execFileSync(PYTHON, ['-c', LIBTORRENT, 'leech', torrent, target, port])
-    return Number(said.toString())
+    for (const { index, namespace, address } of places) {
+      const own = mkdtempSync(join(directory, 'libtorrent-'))
+      const words = [`--net=/run/netns/${namespace}`, PYTHON, join(import.meta.dirname, 'libtorrent-peer.py')]
+      const peer = [address, String(PORT), own, torrent]
+      if (index < seeders) {
+        await write(join(own, NAME), size)
+        peer.push(NAME)
+      }
+      peers.push(new LineProcess('nsenter', [...words, ...peer]))
+      await peers.at(-1)?.hear()
+    }
+    const startedAt = machineMs()
+    const ended = await Promise.all(
+      peers.slice(seeders).map(async (peer, index) => {
+        await sleep(afterMs[index] ?? 0)
+        const others = places.filter((place) => place.index !== index + seeders)
+        const answer = await peer.ask<{ ended: number }>({
+          meet: others.map(({ address }) => `${address}:${PORT}`),
+        })
+        return answer.ended
+      }),
+    )
+    const sent = await Promise.all(
+      peers.slice(0, seeders).map((peer) => peer.ask<{ sent: number }>({ count: true })),
+    )
+    return { elapsedMs: Math.max(...ended) - startedAt, sent: sent.reduce((sum, one) => sum + one.sent, 0) }
   } finally {
-    seeder.stdin.end()
+    await Promise.all(peers.map((peer) => peer.stop()))
   }
+}
+
+async function write(path: string, size: number): Promise<void> {
+  const file = await open(path, 'w')
+  for (const chunk of content('libtorrent', size)) await file.write(chunk)
+  await file.close()
 }

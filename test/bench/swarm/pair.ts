@@ -23,7 +23,7 @@ import { type Figure, mebibytes, ms, ratio } from '../figures.ts'
 import { type Part, serveCalls, startPart } from '../part.ts'
 import { inScratch } from '../place.ts'
 import type { Scale } from '../scale.ts'
-import { libtorrent } from './libtorrent.ts'
+import { libtorrent } from './libtorrent-pair.ts'
 import { type Cost, Meter } from './meter.ts'
 
 const MiB = 2 ** 20

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Way } from '../../support/network.ts'
 import { type ChaosCluster, SMALL } from './cluster.ts'
 import type { History } from './history.ts'
-import type { Way } from './network.ts'
 import { PARTITIONS, type Partition } from './partitions.ts'
 import type { Weather } from './relay.ts'
 import type { Seeded } from './seeded.ts'

@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { ClusterStatus } from '../../../src/registry/topology.ts'
-import type { Place } from './network.ts'
+import type { Place } from '../../support/network.ts'
 
 const run = promisify(execFile)
 /** A start has Level, libp2p and listeners to open, on a machine that runs four more nodes. */
@@ -21,7 +21,7 @@ export interface Crash {
   readonly how: string
 }
 
-/** One node as a process in its own network namespace, on a clock of its own. */
+/** One node as a process in its own network namespace, on a clock of its own where that can be faked. */
 export class ChaosNode {
   readonly name: string
   readonly place: Place
@@ -31,13 +31,22 @@ export class ChaosNode {
   /** Ends nobody asked for. */
   readonly crashes: Crash[] = []
   readonly #program: string
-  readonly #faketime: string
+  readonly #faketime: string | undefined
+  readonly #site: string
   readonly #clock: string
   #process: ChildProcess | undefined
   #asked = false
   #logRead = 0
 
-  constructor(parts: { name: string; place: Place; root: string; program: string; faketime: string }) {
+  /** Without `faketime` on the machine's clock; at a site of its own where none is given. */
+  constructor(parts: {
+    name: string
+    place: Place
+    root: string
+    program: string
+    faketime?: string
+    site?: string
+  }) {
     this.name = parts.name
     this.place = parts.place
     this.dataDir = join(parts.root, parts.name, 'data')
@@ -45,6 +54,7 @@ export class ChaosNode {
     this.url = `http://${parts.place.door}:${PORTS.http}`
     this.#program = parts.program
     this.#faketime = parts.faketime
+    this.#site = parts.site ?? `site-${parts.name}`
     this.#clock = join(parts.root, `${parts.name}.clock`)
   }
 
@@ -67,15 +77,7 @@ export class ChaosNode {
 
   async start(signal?: AbortSignal): Promise<void> {
     const log = openSync(this.log, 'a')
-    const preload = [
-      `LD_PRELOAD=${this.#faketime}`,
-      `FAKETIME_TIMESTAMP_FILE=${this.#clock}`,
-      'FAKETIME_CACHE_DURATION=1',
-      'DONT_FAKE_MONOTONIC=1',
-      'FAKETIME_DONT_FAKE_MONOTONIC=1',
-      'NO_FAKE_STAT=1',
-    ]
-    const command = [...this.#inside, 'env', ...preload, process.execPath, this.#program, 'serve']
+    const command = [...this.#inside, 'env', ...this.#preload, process.execPath, this.#program, 'serve']
     const child = spawn('nsenter', command, { env: this.#environment, stdio: ['ignore', log, log] })
     closeSync(log)
     this.#process = child
@@ -159,6 +161,18 @@ export class ChaosNode {
     }
   }
 
+  get #preload(): string[] {
+    if (this.#faketime === undefined) return []
+    return [
+      `LD_PRELOAD=${this.#faketime}`,
+      `FAKETIME_TIMESTAMP_FILE=${this.#clock}`,
+      'FAKETIME_CACHE_DURATION=1',
+      'DONT_FAKE_MONOTONIC=1',
+      'FAKETIME_DONT_FAKE_MONOTONIC=1',
+      'NO_FAKE_STAT=1',
+    ]
+  }
+
   get #inside(): string[] {
     return [`--net=/run/netns/${this.place.namespace}`]
   }
@@ -168,7 +182,7 @@ export class ChaosNode {
       ...process.env,
       FLOTILLA_DATA_DIR: this.dataDir,
       FLOTILLA_NODE_NAME: this.name,
-      FLOTILLA_NODE_SITE: `site-${this.name}`,
+      FLOTILLA_NODE_SITE: this.#site,
       FLOTILLA_HTTP_HOST: this.place.door,
       FLOTILLA_HTTP_PORT: String(PORTS.http),
       FLOTILLA_CLUSTER_HOST: this.place.address,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Way } from './network.ts'
+import type { Way } from '../../support/network.ts'
 import { PARTITIONS, type Partition } from './partitions.ts'
 import { Seeded } from './seeded.ts'
 

@@ -1,4 +1,4 @@
-import type { Way } from './network.ts'
+import type { Way } from '../../support/network.ts'
 import type { Seeded } from './seeded.ts'
 
 /** Ways of cutting a cluster's network, by name. Each is told the nodes and chance, and names the dead ways. */

@@ -194,6 +194,16 @@ function noting(log: Record<string, unknown>[]): Logger {
   }
 }
 
+export function bound(blobs: BlobStore): BlobStore {
+  return {
+    open: (digest) => blobs.open(digest),
+    stat: (digest) => blobs.stat(digest),
+    stage: () => blobs.stage(),
+    delete: (digest) => blobs.delete(digest),
+    list: () => blobs.list(),
+  }
+}
+
 export interface Cargo {
   readonly digest: Digest
   readonly bytes: Buffer

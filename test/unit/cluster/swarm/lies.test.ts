@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { Fault } from '../../../../src/errors.ts'
 import { type Digest, hexOf } from '../../../../src/oci/digest.ts'
 import type { BlobStore, OpenBlob } from '../../../../src/registry/blob-store.ts'
-import { cargo, fleet, found, KiB, load, MiB, pull, read, type Ship, sha256 } from './fleet.ts'
+import { bound, cargo, fleet, found, KiB, load, MiB, pull, read, type Ship, sha256 } from './fleet.ts'
 
 /** Turns bytes of the held file over, all through it, as a worn disk does. */
 async function rot(ship: Ship, digest: Digest): Promise<void> {
@@ -46,16 +46,6 @@ function lying(blobs: BlobStore): BlobStore {
     }
   }
   return { ...bound(blobs), open }
-}
-
-function bound(blobs: BlobStore): BlobStore {
-  return {
-    open: (digest) => blobs.open(digest),
-    stat: (digest) => blobs.stat(digest),
-    stage: () => blobs.stage(),
-    delete: (digest) => blobs.delete(digest),
-    list: () => blobs.list(),
-  }
 }
 
 /** Its piece hashes are made before the disk goes bad. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { acquaint, cargo, fleet, found, load, MiB, pull, read, sha256 } from './fleet.ts'
+import type { BlobStore } from '../../../../src/registry/blob-store.ts'
+import { acquaint, bound, cargo, fleet, found, load, MiB, pull, read, sha256 } from './fleet.ts'
 
 describe('a swarm of several', () => {
   it('serves three leechers at once, which give each other what the seeder is too slow for', async () => {
@@ -11,6 +12,38 @@ describe('a swarm of several', () => {
     const given = leechers.map((ship) => ship.swarm.transfers().torrent.bytesSent)
     expect(Math.max(...given)).toBeGreaterThan(MiB)
     expect(seeder!.swarm.transfers().torrent.bytesSent).toBeLessThan(2.5 * goods.bytes.length)
+  })
+
+  it('lets little more than one copy leave a slow seeder, however many pull at once', async () => {
+    const [seeder, ...leechers] = await fleet({ uploadBytesPerSecond: 3e6 }, {}, {}, {}, {})
+    const goods = cargo(16 * MiB)
+    await load(seeder!, goods)
+    const pulled = await Promise.all(leechers.map((ship) => pull(ship, goods.digest)))
+    for (const bytes of pulled) expect(sha256(bytes)).toBe(goods.digest)
+    expect(seeder!.swarm.transfers().torrent.bytesSent).toBeLessThan(1.5 * goods.bytes.length)
+  })
+
+  it('takes over the share of a fellow that gets nothing', async () => {
+    const stuck = (blobs: BlobStore): BlobStore => ({
+      ...bound(blobs),
+      stage: async () => {
+        const staged = await blobs.stage()
+        return {
+          write: () => new Promise<void>(() => {}),
+          read: (into, position) => staged.read(into, position),
+          commit: (digest, signal) => staged.commit(digest, signal),
+          discard: () => staged.discard(),
+        }
+      },
+    })
+    const [seeder, idle, ...leechers] = await fleet({ uploadBytesPerSecond: 6e6 }, { blobs: stuck }, {}, {})
+    const goods = cargo(12 * MiB)
+    await load(seeder!, goods)
+    const waiting = await found(idle!, goods.digest)
+    waiting.committed.catch(() => {}) // it ends with the test
+    const pulled = await Promise.all(leechers.map((ship) => pull(ship, goods.digest)))
+    for (const bytes of pulled) expect(sha256(bytes)).toBe(goods.digest)
+    expect(leechers.map((ship) => ship.swarm.transfers().direct.bytesReceived)).toEqual([0, 0])
   })
 
   it('makes one transfer of many fetches of one digest', async () => {

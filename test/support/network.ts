@@ -7,7 +7,7 @@ const run = promisify(execFile)
 
 /**
  * The nodes' network: a namespace for each, with two lines. `data` goes to a bridge and carries what members say
- * to each other; `door` goes straight to the harness and carries clients, so that no fault between members is
+ * to each other; `door` goes straight to whoever made it and carries clients, so that no fault between members is
  * one between a client and its node.
  *
  * A member is reached under its *alias*, an address of the relay, and its calls come from its alias too: all of
@@ -33,11 +33,16 @@ export interface Way {
 /** Subnets are 10.(BASE + slot).x.x; a slot is taken by making its bridge. */
 const SUBNET_BASE = 128
 const SLOTS = 100
-const RATE_BURST = '16kb'
+const BURST_BYTES_MIN = 16 * 1024
+/** A bucket must last until the kernel looks at it again. */
+const BURST_MS = 2
+/** Packets wait for a bounded line so long, and are then dropped. */
+const QUEUE_MS = 800
 
 export class Network {
   readonly slot: number
   readonly places: readonly Place[]
+  #other: string | undefined
 
   private constructor(slot: number, places: readonly Place[]) {
     this.slot = slot
@@ -87,8 +92,11 @@ export class Network {
     await ip('-n', this.#place(node).namespace, 'link', 'set', 'data', state)
   }
 
-  /** Bounds a node's line in both directions; undefined takes the bound away. */
-  async rate(node: number, kilobits: number | undefined): Promise<void> {
+  /**
+   * Bounds a node's line in both directions; undefined takes the bound away.
+   * @param queueMs how long a packet waits for the line at most
+   */
+  async rate(node: number, kilobits: number | undefined, queueMs = QUEUE_MS): Promise<void> {
     const inside = ['-n', this.#place(node).namespace, 'qdisc']
     const outside = ['qdisc']
     for (const [words, device] of [
@@ -97,10 +105,25 @@ export class Network {
     ] as const) {
       if (kilobits === undefined) await run('tc', [...words, 'del', 'dev', device, 'root']).catch(() => {})
       else {
-        const shape = ['tbf', 'rate', `${kilobits}kbit`, 'burst', RATE_BURST, 'latency', '800ms']
+        const burst = Math.max(BURST_BYTES_MIN, Math.ceil((kilobits * BURST_MS) / 8))
+        const shape = ['tbf', 'rate', `${kilobits}kbit`, 'burst', `${burst}`, 'latency', `${queueMs}ms`]
         await run('tc', [...words, 'replace', 'dev', device, 'root', ...shape])
       }
     }
+  }
+
+  /**
+   * Two sites from now on: these nodes stand on a bridge of their own, and nothing goes from one bridge to the
+   * other but what somebody carries.
+   * @returns both bridges
+   */
+  async split(nodes: readonly number[]): Promise<readonly [string, string]> {
+    const other = `fcs${this.slot}`
+    await ip('link', 'add', other, 'type', 'bridge')
+    await ip('link', 'set', other, 'alias', bridgeAlias(), 'up')
+    this.#other = other
+    for (const node of nodes) await ip('link', 'set', `fcd${this.slot}n${node + 1}`, 'master', other)
+    return [`fcb${this.slot}`, other]
   }
 
   async remove(): Promise<void> {
@@ -109,6 +132,7 @@ export class Network {
       for (const kind of ['d', 'm']) await ip('link', 'delete', `fc${kind}${this.slot}n${index + 1}`)
       await ip('netns', 'delete', namespace)
     }
+    if (this.#other !== undefined) await ip('link', 'delete', this.#other)
     await ip('link', 'delete', `fcb${this.slot}`)
   }
 
