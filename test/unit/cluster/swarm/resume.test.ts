@@ -98,7 +98,7 @@ describe('a fetch that a stop of the node has broken off', { timeout: 60_000 }, 
   })
 
   it('is gone on with when its sources were lost and come back', async () => {
-    const [a, b] = await fleet({ uploadBytesPerSecond: 12e6 }, { haste: 10 })
+    const [a, b] = await fleet({ uploadBytesPerSecond: 12e6 }, { haste: 3 })
     const goods = cargo(SIZE)
     await load(a!, goods)
     const blob = await found(b!, goods.digest)
