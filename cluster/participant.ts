@@ -26,7 +26,7 @@ import { FIRST_CATCH_UP_MS_MAX, LAG_MS_MAX } from './limits.ts'
 import { LinkRoom } from './links/link-room.ts'
 import { AdmissionDesk } from './membership/admission-desk.ts'
 import { JournalAdmissions } from './membership/admission-ledger.ts'
-import { factsOf, multiaddrOf } from './membership/announcement.ts'
+import { factsOf, multiaddrOf, portOf } from './membership/announcement.ts'
 import { type ClusterNote, clusterPaths, writeLife, writePlace } from './membership/cluster-files.ts'
 import { ClusterTopology } from './membership/cluster-topology.ts'
 import { KeyRotation } from './membership/key-rotation.ts'
@@ -394,9 +394,4 @@ export class ClusterNode implements Participant {
     if (state === 'evicted') this.#end('this node was evicted from the cluster')
     if (state === 'left') this.#end('this node has left the cluster')
   }
-}
-
-function portOf(addresses: readonly string[]): number | undefined {
-  const match = /\/tcp\/(\d+)/.exec(addresses[0] ?? '')
-  return match ? Number(match[1]) : undefined
 }

@@ -69,3 +69,9 @@ function machineAddresses(): string[] {
     .map(({ address }) => address)
     .slice(0, 8)
 }
+
+/** The TCP port of the first of these multiaddresses. */
+export function portOf(addresses: readonly string[]): number | undefined {
+  const match = /\/tcp\/(\d+)/.exec(addresses[0] ?? '')
+  return match ? Number(match[1]) : undefined
+}
