@@ -8,7 +8,13 @@ import type { LinkRules } from '../links/links.ts'
 import type { Roster } from '../membership/roster.ts'
 import type { Network, NodeId } from '../network/network.ts'
 import type { Distrust } from './distrust.ts'
-import { ASK_AGAIN_MS, ASK_AGAIN_TIMES_MAX, ASK_ATTEMPTS_MAX, ASKS_CONCURRENT_MAX } from './limits.ts'
+import {
+  ASK_AGAIN_MS,
+  ASK_AGAIN_TIMES_MAX,
+  ASK_ATTEMPTS_MAX,
+  ASKS_CONCURRENT_MAX,
+  METERED_PATIENCE_MS,
+} from './limits.ts'
 import { Line } from './line.ts'
 import { Change, Places } from './waiting.ts'
 
@@ -122,12 +128,28 @@ export class Holders {
     return this.list().filter((holder) => holder.have === 'whole')
   }
 
-  /** The first that knows the size; undefined when everybody asked has said no, or nothing. */
+  /**
+   * The first that knows the size; undefined when everybody asked has said no, or nothing. One beyond a metered link
+   * waits a moment for the answers of others.
+   */
   async first(signal: AbortSignal): Promise<Holder | undefined> {
-    for (;;) {
-      const holder = this.list().find((holder) => holder.size !== undefined)
-      if (holder || (this.#asking.size === 0 && !this.#isLonely())) return holder
-      await this.change.next(signal)
+    const { links, timers } = this.#components
+    const isMetered = ({ member }: Holder) => links.classOf(member, this.#purpose()) === 'metered'
+    let patient = true
+    const callOff = timers.after(METERED_PATIENCE_MS, () => {
+      patient = false
+      this.change.announce()
+    })
+    try {
+      for (;;) {
+        const holder = this.list().find((holder) => holder.size !== undefined)
+        const waits = holder && patient && this.#asking.size > 0 && isMetered(holder)
+        if (holder && !waits) return holder
+        if (!holder && this.#asking.size === 0 && !this.#isLonely()) return undefined
+        await this.change.next(signal)
+      }
+    } finally {
+      callOff()
     }
   }
 

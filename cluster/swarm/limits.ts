@@ -61,6 +61,8 @@ export const NEAR_PATIENCE_MS = 100
 export const NEAR_ASK_INTERVAL_MS = 2_000
 /** Below twice this round trip sites are as near as each other: a city, not a country. */
 export const NEAR_RTT_MS = 10
+/** Others may answer for so long before a blob is fetched over a metered link: a round trip over a slow one. */
+export const METERED_PATIENCE_MS = 500
 /** Members one fetch exchanges pieces with: more add connections, not speed. */
 export const PEERS_PER_FETCH_MAX = 16
 /** No byte by torrent for so long: what is missing is asked for over a stream. */

@@ -72,6 +72,7 @@ describe('a link between two sites', () => {
     const beyond = await pushed(8 * MB)
     const end = await pulled(beyond)
     expect(end.text?.length ?? 0).not.toBe(8 * MB)
+    if (end.status !== 200) expect(end.text?.toString()).toContain('LINK_CLOSED')
     const spent = await linkAt(node1)
     expect(spent).toMatchObject({ class: 'closed', closed: 'budget' })
     expect(spent.usedBytes / (spent.budget as number)).toBeLessThan(1.1)

@@ -5,7 +5,7 @@ import type { ByteRange } from '../../registry/blob-store.ts'
 import type { Call, Handler } from './call.ts'
 import { isUnchanged } from './etag.ts'
 import { parseRange } from './range.ts'
-import { sendBlob } from './send-blob.ts'
+import { begun, sendBlob } from './send-blob.ts'
 
 /** end-2: HEAD /v2/<name>/blobs/<digest> */
 export const headBlob: Handler = async ({ registry, name, rest, reply, request }) => {
@@ -29,12 +29,13 @@ export const getBlob: Handler = async (call) => {
   try {
     describe(reply, digest)
     const range = rangeOf(call, digest, blob.size)
+    const bytes = blob.bytes ? undefined : await begunOr(reply, blob.stream(range, gone))
     if (range) {
       reply.code(206).header('content-range', `bytes ${range.first}-${range.last}/${blob.size}`)
     }
     reply.header('content-length', range ? range.last - range.first + 1 : blob.size)
     if (blob.bytes) void reply.send(bufferOf(blob.bytes, range))
-    else await sendBlob(reply, blob.stream(range, gone))
+    else if (bytes) await sendBlob(reply, bytes)
   } finally {
     await blob.close()
   }
@@ -54,6 +55,20 @@ function describe(reply: Call['reply'], digest: string): void {
   // Under its digest it never changes, but it is for who may read it.
   reply.header('cache-control', 'private, max-age=31536000, immutable')
   reply.type(OCTET_STREAM)
+}
+
+/** What was said of the blob is not true of the answer that there is none. */
+async function begunOr(
+  reply: Call['reply'],
+  bytes: AsyncIterable<Uint8Array>,
+): Promise<AsyncIterable<Uint8Array>> {
+  try {
+    return await begun(bytes)
+  } catch (error) {
+    for (const name of ['docker-content-digest', 'etag', 'accept-ranges', 'cache-control', 'content-type'])
+      reply.removeHeader(name)
+    throw error
+  }
 }
 
 function bufferOf(bytes: Uint8Array, range: ByteRange | undefined): Buffer {

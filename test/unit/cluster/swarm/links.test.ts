@@ -18,10 +18,9 @@ const failure = (pulling: Promise<unknown>) =>
 
 /** Until some of it has gone over the link, or it has ended without. */
 async function goesOver(hub: Ship, end: Promise<unknown> | undefined): Promise<void> {
-  const over = new AbortController()
-  if (end) void end.finally(() => over.abort())
-  else over.abort()
-  while (hub.crossed.of(LINK).sent < MiB && !over.signal.aborted) await sleep(10)
+  const ended = new AbortController()
+  void (end ?? Promise.resolve()).finally(() => ended.abort())
+  while (hub.crossed.of(LINK).sent < MiB && !ended.signal.aborted) await sleep(10)
 }
 
 async function twoSites(policy: Parameters<SaidOfLinks['say']>[1], now?: () => number) {
