@@ -227,6 +227,7 @@ export class ClusterNode implements Participant {
       invites: { create: (request, by) => this.#invite(request, by) },
       acts: this.#acts,
       links: this.#links.desk,
+      handover: this.placement.handover,
       rotation: this.#rotation,
       notices: () => this.#notices(),
       transfers: () => this.#swarm.transfers(),

@@ -7,6 +7,7 @@ import type { InviteRow, NodeRow } from '../../src/journal/rows.ts'
 import type {
   ClusterStatus,
   Eviction,
+  HandoverStatus,
   Invitation,
   InviteRequest,
   InviteStatus,
@@ -24,6 +25,7 @@ import type { Clock } from '../../src/runtime/clock.ts'
 import { LEAVE_SPREAD_MS_MAX } from '../limits.ts'
 import type { LinkDesk } from '../links/link-desk.ts'
 import type { NodeId } from '../network/network.ts'
+import type { Handover } from '../placement/handover.ts'
 import type { KeyRotation } from './key-rotation.ts'
 import type { MemberActs } from './member-acts.ts'
 import { type ReviewedLogs, reviewOf } from './review.ts'
@@ -51,6 +53,7 @@ export interface TopologyParts {
   readonly invites: { create(request: InviteRequest, by: OnBehalf): Promise<Invitation> }
   readonly acts: MemberActs
   readonly links: Pick<LinkDesk, 'status' | 'set'>
+  readonly handover: Pick<Handover, 'over' | 'begin' | 'status'>
   readonly rotation: Pick<KeyRotation, 'rotate'>
   notices(): readonly string[]
   transfers(): TransferStatus
@@ -132,9 +135,18 @@ export class ClusterTopology implements Topology {
     return this.#parts.acts.evict(node, eviction, by)
   }
 
-  async leave(by: OnBehalf): Promise<void> {
+  async leave(by: OnBehalf, force: boolean): Promise<void> {
+    if (!force) await this.#parts.handover.over()
     await this.#parts.acts.leave(by)
     await this.#parts.replication.spread(LEAVE_SPREAD_MS_MAX)
+  }
+
+  handOver(): HandoverStatus {
+    return this.#parts.handover.begin()
+  }
+
+  handover(): HandoverStatus {
+    return this.#parts.handover.status()
   }
 
   rotateNetworkKey(by: OnBehalf): Promise<string> {

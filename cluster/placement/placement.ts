@@ -10,6 +10,7 @@ import type { Roster } from '../membership/roster.ts'
 import type { Network } from '../network/network.ts'
 import type { Swarm } from '../swarm/swarm.ts'
 import { ClusterDurability } from './cluster-durability.ts'
+import { Handover } from './handover.ts'
 import { PlacementClient } from './placement-client.ts'
 import { PLACEMENT_PROTOCOL } from './placement-protocol.ts'
 import { PlacementServer } from './placement-server.ts'
@@ -34,6 +35,7 @@ export interface PlacementParts {
 export class Placement implements Startable {
   readonly durability: Durability
   readonly view: PlacementView
+  readonly handover: Handover
   readonly #network: Network
   readonly #placer: Placer
   readonly #server: PlacementServer
@@ -53,6 +55,7 @@ export class Placement implements Startable {
       bring: (digest) => placer.bring(digest),
       progress: () => placer.progress(),
     })
+    this.handover = new Handover({ ...parts, client })
     this.durability = new ClusterDurability({ ...parts, client })
     this.view = new Survey({ ...parts, client, progress: () => placer.progress() })
   }
@@ -61,6 +64,7 @@ export class Placement implements Startable {
   async start(): Promise<void> {
     this.#stopping = new AbortController()
     await this.#placer.start()
+    this.handover.start()
     if (this.#handled) return // a network keeps its handlers
     this.#handled = true
     await this.#network.handle(PLACEMENT_PROTOCOL, async (channel) => {
@@ -70,6 +74,7 @@ export class Placement implements Startable {
 
   async stop(): Promise<void> {
     this.#stopping?.abort(new Fault('PLACEMENT_STOPPED', 'this node stops'))
+    await this.handover.stop()
     await this.#placer.stop()
   }
 }

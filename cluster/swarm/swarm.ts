@@ -117,7 +117,7 @@ export class Swarm implements BlobSource, Startable {
     })
   }
 
-  /** @throws Fault LISTEN_FAILED */
+  /** @throws Fault PORT_IN_USE, LISTEN_FAILED */
   async start(): Promise<void> {
     const served = this.#stopping !== undefined
     this.#stopping = new AbortController()

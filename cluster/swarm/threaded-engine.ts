@@ -69,7 +69,7 @@ export class ThreadedEngine implements Engine {
     this.#init = init
   }
 
-  /** @throws Fault LISTEN_FAILED */
+  /** @throws Fault PORT_IN_USE, LISTEN_FAILED */
   async start(): Promise<void> {
     const { roster, links } = this.#components
     this.#stopping = new AbortController()

@@ -101,9 +101,13 @@ export class Transport implements Startable {
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error) => {
         const { host, port } = this.#init
-        reject(
-          new Fault('LISTEN_FAILED', `the swarm cannot listen on ${host}:${port}`, { host, port }, error),
-        )
+        // Said here: of an error that crosses from the engine's thread only its words arrive.
+        const isTaken = 'code' in error && error.code === 'EADDRINUSE'
+        const code = isTaken ? 'PORT_IN_USE' : 'LISTEN_FAILED'
+        const words = isTaken
+          ? `port ${port} on ${host} is in use`
+          : `the swarm cannot listen on ${host}:${port}: ${error.message}`
+        reject(new Fault(code, words, { host, port }, error))
       })
       server.listen({ host: this.#init.host, port: this.#init.port }, () => {
         server.removeAllListeners('error')

@@ -116,6 +116,12 @@ function participant(node: NodeParts, membership: Membership, journal: SingleNod
     review: noCluster,
     evict: noCluster,
     leave: noCluster,
+    handOver() {
+      throw new Fault('NO_CLUSTER', 'this node runs alone: there is nobody to hand anything to')
+    },
+    handover() {
+      throw new Fault('NO_CLUSTER', 'this node runs alone: there is nobody to hand anything to')
+    },
     rotateNetworkKey: noCluster,
     links: async () => [],
     setLink: noCluster,

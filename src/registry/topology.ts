@@ -35,8 +35,16 @@ export interface Topology {
    * @throws Fault NODE_UNKNOWN, NODE_IS_SELF, CONFLICT where nothing more would be taken back
    */
   evict(node: string, eviction: Eviction, by: OnBehalf): Promise<void>
-  /** This node tells the others that it goes, and stops taking part. */
-  leave(by: OnBehalf): Promise<void>
+  /**
+   * This node tells the others that it goes, and stops taking part.
+   * @param force goes although bytes go with it
+   * @throws Fault LAST_COPIES where some are at no other node that can be asked
+   */
+  leave(by: OnBehalf, force: boolean): Promise<void>
+  /** Has other members fetch what only this node has; where that runs already it goes on. */
+  handOver(): HandoverStatus
+  /** How far the last handover is, or was. */
+  handover(): HandoverStatus
   /** A new key of the private wire, told to every member. @returns its name */
   rotateNetworkKey(by: OnBehalf): Promise<string>
   /** The links between sites, as they are now. */
@@ -51,6 +59,17 @@ export interface Topology {
    * @param anew begins one at full speed; where such a one runs it goes on
    */
   checkStorage(anew: boolean): StorageCheck
+}
+
+/** Blobs only this node had, and those of them that another has by now. */
+export interface HandoverStatus {
+  readonly running: boolean
+  readonly blobs: number
+  readonly bytes: number
+  readonly handed: number
+  readonly handedBytes: number
+  /** Nobody took them: the next one tries them again. */
+  readonly failed: number
 }
 
 /** What is said of a link. What is left out stays as it is, null takes back what was said. */

@@ -67,6 +67,8 @@ const MATRIX: Readonly<Record<string, string>> = {
   'POST /cluster/recovery/challenge': '1333+',
   'POST /cluster/recovery': '1333+',
   'POST /cluster/leave': '1333+',
+  'GET /cluster/handover': '1333+',
+  'POST /cluster/handover': '1333+',
 }
 const COLUMNS = [
   {},

@@ -194,6 +194,8 @@ const nowhere: PlacementView = {
   status: async () => ({ projects: [], silent: [] }),
 }
 
+const NO_HANDOVER = { running: false, blobs: 0, bytes: 0, handed: 0, handedBytes: 0, failed: 0 }
+
 /** A cluster that does as it is told: what is tested here is who may tell it. */
 const obedient: Topology = {
   status: async () => ({ self: 'this-node' }) as never,
@@ -204,6 +206,8 @@ const obedient: Topology = {
   review: async (node) => ({ node, name: node, logs: {}, before: {}, ops: [], truncated: false }),
   evict: async () => {},
   leave: async () => {},
+  handOver: () => NO_HANDOVER,
+  handover: () => NO_HANDOVER,
   rotateNetworkKey: async () => '0'.repeat(16),
   links: async () => [],
   setLink: async () => {},

@@ -137,9 +137,28 @@ export const clusterRoutes: readonly Route[] = [
     method: 'POST',
     url: '/cluster/leave',
     gate: onSystem('cluster:leave'),
-    async handle({ parts, by }) {
-      await parts.topology.leave(by)
+    body: z.strictObject({ force: z.boolean().default(false) }).default({ force: false }),
+    async handle({ parts, body, by }) {
+      await parts.topology.leave(by, body.force)
       return { status: 200 }
+    },
+  }),
+
+  route({
+    method: 'GET',
+    url: '/cluster/handover',
+    gate: onSystem('cluster:leave'),
+    async handle({ parts }) {
+      return { status: 200, body: parts.topology.handover() }
+    },
+  }),
+
+  route({
+    method: 'POST',
+    url: '/cluster/handover',
+    gate: onSystem('cluster:leave'),
+    async handle({ parts }) {
+      return { status: 202, body: parts.topology.handOver() }
     },
   }),
 

@@ -353,6 +353,17 @@ export function managementApi(): ManagementApi {
     reply.code(202).send(storageCheck(++looks, storage)),
   )
   server.post(`${base}/cluster/leave`, (_, reply) => reply.code(200).send())
+  let asked = 0
+  const handover = () => ({
+    running: ++asked < 3,
+    blobs: 2,
+    bytes: 3_000_000,
+    handed: Math.min(2, asked),
+    handedBytes: Math.min(2, asked) * 1_500_000,
+    failed: 0,
+  })
+  server.post(`${base}/cluster/handover`, (_, reply) => reply.code(202).send(handover()))
+  server.get(`${base}/cluster/handover`, handover)
   server.get(`${base}/users`, (request) => paged(users, request.query))
   server.post(`${base}/users`, (request, reply) => {
     const { username } = request.body as { username: string }

@@ -218,15 +218,33 @@ describe('who belongs', () => {
   test('leave tells the node', async () => {
     expect((await cli.type('leave')).code).toBe(2)
     const { code, out } = await cli.type('leave --yes')
-    expect([code, out]).toEqual([0, 'node1 has left cluster harbour.\n'])
-    expect(api.changes).toEqual([{ request: 'POST /cluster/leave', body: {} }])
+    expect(code).toBe(0)
+    expect(out).toMatch(
+      /^Others have fetched 2 blobs \(2\.9 MiB\) that were only here\.\nnode1 has left cluster harbour\.\n$/,
+    )
+    expect(api.changes).toEqual([
+      { request: 'POST /cluster/handover', body: {} },
+      { request: 'POST /cluster/leave', body: { force: false } },
+    ])
+  })
+
+  test('leave --force hands nothing over', async () => {
+    const { out } = await cli.type('leave --yes --force')
+    expect(out).toBe('node1 has left cluster harbour.\n')
+    expect(api.changes).toEqual([{ request: 'POST /cluster/leave', body: { force: true } }])
   })
 
   test('leave --json says on one line who has left what, and whether a member heard of it', async () => {
     const { out } = await cli.type('leave --yes --json')
     expect(out.trimEnd()).not.toContain('\n')
     const { cluster, self } = STATUS
-    expect(JSON.parse(out)).toEqual({ node: self, name: 'node1', cluster, told: true })
+    expect(JSON.parse(out)).toMatchObject({
+      node: self,
+      name: 'node1',
+      cluster,
+      told: true,
+      handed: { handed: 2 },
+    })
   })
 })
 

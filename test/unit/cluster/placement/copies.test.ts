@@ -18,15 +18,17 @@ async function setOut(): Promise<void> {
   onTestFinished(() => sites.close())
   node = await founded(sites)
   ships = await fleet({ site: 'a' }, { site: 'b' }, { site: 'c' })
+  const residencies: Residency[] = []
   placements = ships.map(({ host, roster, blobs, swarm }) => {
     const records = { ...recordsOf(node.site), node: host.self }
     const residency = new Residency(records)
+    residencies.push(residency)
     const { log: logger, ...time } = runtime
     return new Placement({ records, roster, network: host, residency, blobs, swarm, logger, ...time })
   })
-  for (const placement of placements) {
-    await placement.start()
-    onTestFinished(() => placement.stop())
+  for (const room of [...residencies, ...placements]) {
+    await room.start()
+    onTestFinished(() => room.stop())
   }
 }
 
@@ -122,3 +124,43 @@ describe('a push that is to be held by two sites', () => {
     expect(await holders(goods)).toEqual(['ship-1', 'ship-3'])
   }, 120_000)
 })
+
+test('who leaves is told what is nowhere else, and others fetch it before', async () => {
+  await setOut()
+  const { handover } = placements[0]!
+  const shop = await project(node, 'shop', {})
+  const [lonely, shared] = [cargo(2 * MiB), cargo(10 * KiB)]
+  for (const goods of [lonely, shared]) {
+    await load(ships[0]!, goods)
+    await link(node.site, shop, goods.digest)
+  }
+  await load(ships[1]!, shared)
+  await expect(handover.over()).rejects.toMatchObject({
+    code: 'LAST_COPIES',
+    facts: { blobs: 1 },
+  })
+  expect(handover.begin()).toMatchObject({ running: true })
+  await expect.poll(() => handover.status(), { timeout: 20_000 }).toMatchObject({ running: false })
+  expect(handover.status()).toMatchObject({
+    blobs: 1,
+    handed: 1,
+    failed: 0,
+  })
+  expect(await holders(lonely)).toHaveLength(2)
+  await handover.over()
+}, 120_000)
+
+test('a last copy that nobody else may have stays where it is, and is told of', async () => {
+  await setOut()
+  const { handover } = placements[0]!
+  const shop = await project(node, 'shop', { residency: 'a' })
+  const goods = cargo(10 * KiB)
+  await load(ships[0]!, goods)
+  await link(node.site, shop, goods.digest)
+  handover.begin()
+  await expect
+    .poll(() => handover.status(), { timeout: 20_000 })
+    .toMatchObject({ running: false, blobs: 1, failed: 1 })
+  await expect(handover.over()).rejects.toMatchObject({ code: 'LAST_COPIES' })
+  expect(await holders(goods)).toEqual(['ship-1'])
+}, 120_000)

@@ -89,7 +89,7 @@ describe('the port of the swarm', () => {
     const { port } = a!.swarm.address()!
     const listeners = () => process.getActiveResourcesInfo().filter((one) => one === 'TCPServerWrap').length
     const before = listeners()
-    await expect(launch(b!.cast, 'late', { port })).rejects.toMatchObject({ code: 'LISTEN_FAILED' })
+    await expect(launch(b!.cast, 'late', { port })).rejects.toMatchObject({ code: 'PORT_IN_USE' })
     expect(listeners()).toBe(before)
   })
 

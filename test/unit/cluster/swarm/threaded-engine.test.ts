@@ -27,7 +27,7 @@ describe('a swarm whose engine has a thread of its own', () => {
     const [a, b] = await fleet(THREAD, {})
     const { port } = b!.swarm.address()!
     await expect(launch(a!.cast, 'late', { port, ...THREAD })).rejects.toMatchObject({
-      code: 'LISTEN_FAILED',
+      code: 'PORT_IN_USE',
     })
   })
 

@@ -35,7 +35,12 @@ const topology: Topology = {
   status: async () => ({ self: 'me' }) as never,
   invite: async ({ ttlSeconds }: InviteRequest) => ({ id: 'i', invite: `for ${ttlSeconds}`, expiresAt: 'x' }),
   evict: async (id) => void asked.push(`evict ${id}`),
-  leave: async () => void asked.push('leave'),
+  leave: async (_, force) => void asked.push(force ? 'leave with force' : 'leave'),
+  handOver() {
+    asked.push('hand over')
+    return { running: true, blobs: 0, bytes: 0, handed: 0, handedBytes: 0, failed: 0 }
+  },
+  handover: () => ({ running: false, blobs: 1, bytes: 2, handed: 1, handedBytes: 2, failed: 0 }),
   invites: async () => [],
   withdrawInvite: async (id) => void asked.push(`withdraw ${id}`),
   approve: async (id) => void asked.push(`approve ${id}`),
