@@ -30,6 +30,10 @@ export const FAULTS = {
 }
 export type FaultName = keyof typeof FAULTS
 
+/** In how many runs power goes just then; a snapshot is put in a lane's place in few runs, and mostly once. */
+const AMBUSHES = { reviewing: 0.3, installing: 0.7 }
+export type Moment = keyof typeof AMBUSHES
+
 /** From a flicker to longer than it takes for dead links to be noticed. */
 const DURATION_MS: readonly [number, number] = [200, 12_000]
 /** Until somebody has seen that a node did not start. */
@@ -43,7 +47,7 @@ export class Nemesis {
   readonly #random: SeededRandom
   readonly #onRestored: (node: SimNode) => void
   readonly #weights: Record<FaultName, number>
-  readonly #lurking: boolean
+  readonly #lurking: ReadonlySet<Moment>
 
   /** @param onRestored told of a node that is about to start from an old copy of its disk */
   constructor(world: World, wire: Wire, onRestored: (node: SimNode) => void) {
@@ -58,12 +62,13 @@ export class Nemesis {
       chosen.includes(name as FaultName) ? weight : 0,
     ])
     this.#weights = Object.fromEntries(weights) as Record<FaultName, number>
-    this.#lurking = this.#random.chance(0.3)
+    const moments = Object.keys(AMBUSHES) as Moment[]
+    this.#lurking = new Set(moments.filter((moment) => this.#random.chance(AMBUSHES[moment])))
   }
 
-  /** Power goes in the very moment in which something late is decided again. */
-  ambush(node: SimNode): void {
-    if (this.#lurking && this.#random.chance(0.5))
+  /** Power goes in the very moment in which something late is decided again, or a snapshot is put in place. */
+  ambush(node: SimNode, moment: Moment): void {
+    if (this.#lurking.has(moment) && this.#random.chance(0.5))
       this.#world.schedule(this.#random.between(0, 1), `nemesis: ambush ${node.name}`, () =>
         this.#crash([node]),
       )

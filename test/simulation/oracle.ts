@@ -15,6 +15,7 @@ import { Admissions } from './admissions.ts'
 import { type Book, emptyBook, held } from './book.ts'
 import { type Acknowledged, lostAcknowledged } from './checkers/acknowledged.ts'
 import { notConverged } from './checkers/agreement.ts'
+import { stateHashOf } from './checkers/disk-state.ts'
 import { outOfOrder, stepBack } from './checkers/order.ts'
 import { SignedBlocks } from './checkers/signed-blocks.ts'
 import { holdFinally, standings } from './final-checks.ts'
@@ -101,6 +102,10 @@ export class Oracle implements Witness {
     const book = this.#book(node)
     const frontier = journal.frontier()
     this.#follow(node, book)
+    // What was broken off is cleared away by now; later the next snapshot would cover up what stayed of it.
+    const isWhole = stateHashOf(node.disk.rows) === journal.stateHash()
+    const wrong = isWhole ? undefined : `it starts with ${journal.stateHash()}`
+    this.#hold('I3 the state hash is that of the rows', node, wrong)
     const isEmpty = !Object.keys(frontier).some((feed) => parseFeedId(feed).lane === CATALOG)
     const brokeOff = interrupted || (book.installing && isEmpty)
     if (brokeOff) book.rebuilt = true

@@ -62,9 +62,13 @@ export class Settling {
     }
   }
 
-  /** A fork may have taken back what made the last administrator; that is what the recovery key is for. */
+  /**
+   * A fork or an old disk may have taken back what made the last administrator; that is what the recovery key is for.
+   * Where there was neither, somebody has to be left without it.
+   */
   async #recover(): Promise<void> {
-    const { world, workload, recovery } = this.#parts
+    const { world, workload, recovery, oracle } = this.#parts
+    if (oracle.signedBlocks.forked.size === 0 && oracle.relapsed.size === 0) return
     const [node] = this.#owed()
     const { tables } = node?.journal ?? {}
     if (!node || !tables || world.violation) return

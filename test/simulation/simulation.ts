@@ -13,7 +13,7 @@ import { factsOf, Population } from './population.ts'
 import { RecoveryKey } from './recovery.ts'
 import { LULL_MS, NODES_EVER_MAX, Settling } from './settling.ts'
 import { Keys } from './signatures.ts'
-import { Workload } from './workload.ts'
+import { type Request, Workload } from './workload.ts'
 import { describe, type Violation, World } from './world/world.ts'
 
 export interface RunOptions {
@@ -109,8 +109,8 @@ export class Simulation {
     this.#oracle = new Oracle(this.#world, this.#keys, this.#cluster, (signature) =>
       RECOVERY.hasSigned(signature),
     )
-    this.#oracle.onInstalling = (node) => this.#nemesis.ambush(node)
-    this.#oracle.onReviewing = (node) => this.#nemesis.ambush(node)
+    this.#oracle.onInstalling = (node) => this.#nemesis.ambush(node, 'installing')
+    this.#oracle.onReviewing = (node) => this.#nemesis.ambush(node, 'reviewing')
     this.#oracle.admitted.add(founder)
     this.#population = new Population({
       world: this.#world,
@@ -246,8 +246,15 @@ export class Simulation {
   #ask(): void {
     const up = this.#asked()
     if (up.length === 0) return
-    const node = this.#world.random.pick(up)
+    const { random } = this.#world
+    const node = random.pick(up)
     const request = this.#workload.next()
+    // At several sites before one has heard of the other, or nobody could ever lose the last administrator.
+    const sites = request === 'oust' ? random.sample(up, 1 + random.integer(up.length)) : [node]
+    for (const site of sites) this.#askAt(site, request)
+  }
+
+  #askAt(node: SimNode, request: Request): void {
     this.#world.note(`${node.name}: ${request}`)
     this.#workload.request(request, node).then(
       () => this.#world.note(`${node.name}: ${request} done`),

@@ -27,6 +27,7 @@ export const REQUESTS = {
   'set-admin': 8,
   promote: 4,
   demote: 2,
+  oust: 2,
   'create-user': 6,
   'delete-user': 3,
   'set-profile': 3,
@@ -49,6 +50,14 @@ const INTRIGUE: Readonly<Partial<Record<Request, number>>> = {
   demote: 6,
   grant: 4,
   'set-profile': 3,
+}
+/** Few may decide, and each wants to be rid of the others: only there the last one is ever at stake. */
+const RIVALRY: Readonly<Partial<Record<Request, number>>> = {
+  promote: 6,
+  oust: 10,
+  grant: 3,
+  push: 3,
+  'set-profile': 2,
 }
 /** Images come and go, and nothing else happens. */
 const TRADE: Readonly<Partial<Record<Request, number>>> = {
@@ -109,9 +118,10 @@ export class Workload {
     const favour = (weight: number) => weight * random.pick([0, 0.5, 1, 1, 2, 5])
     const weights = Object.entries(REQUESTS).map(([request, weight]) => [request, favour(weight)])
     this.#weights = { ...REQUESTS, ...(Object.fromEntries(weights) as Record<Request, number>) }
-    const [intrigue, trade] = [random.chance(0.15), random.chance(0.15)]
+    const [intrigue, trade, rivalry] = [random.chance(0.15), random.chance(0.15), random.chance(0.08)]
     if (intrigue) this.#weights = INTRIGUE
     else if (trade) this.#weights = TRADE
+    else if (rivalry) this.#weights = RIVALRY
   }
 
   /** The cluster's first administrator and project. */
@@ -156,6 +166,8 @@ export class Workload {
         if (senior === undefined || juniors.length === 0) throw new Fault('NOT_FOUND', 'there is nobody')
         return accounts.setAdmin(random.pick(juniors), false, acting(senior))
       }
+      case 'oust':
+        return this.#oust(node)
       case 'set-profile':
         return accounts.setProfile(user, { comment: `${random.integer(100)}`, email: 'a@example.org' }, by)
       case 'set-password':
@@ -307,6 +319,17 @@ export class Workload {
     if (plain.length > 3) return accounts.setAdmin(this.#random.pick(plain), true, acting(actor))
     const name = `${this.#random.pick(USER_NAMES)}${this.users.length}`
     this.users.push((await accounts.create({ name, password: PASSWORD, admin: true }, acting(actor))).id)
+  }
+
+  /** An administrator goes: of his own accord, by the hand of another one, or by the operator's at the machine. */
+  async #oust(node: SimNode): Promise<void> {
+    const random = this.#random
+    const { accounts } = doorsOf(node)
+    const { tables } = node.journal as NonNullable<SimNode['journal']>
+    const bosses = this.users.filter((user) => isBoss(tables, user))
+    if (bosses.length === 0) throw new Fault('NOT_FOUND', 'there is nobody')
+    const [going, hand] = [random.pick(bosses), random.pick(bosses)]
+    return accounts.setAdmin(going, false, random.pick([acting(going), acting(hand), NODE_ITSELF]))
   }
 
   /** Mostly somebody who may, as the tables of that node have it; now and then anybody, or the operator. */
