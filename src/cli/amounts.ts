@@ -14,6 +14,11 @@ export function formatMilliseconds(ms: number): string {
   return ms < 120_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms / 60_000)} min`
 }
 
+/** `[###.......]`: so many of its cells are full. */
+export function bar(full: number, width: number): string {
+  return `[${'#'.repeat(full)}${'.'.repeat(width - full)}]`
+}
+
 /** The start of an id that is long: enough to tell nodes apart, as git does with commits. */
 export function shortId(id: string): string {
   return id.length > 16 ? `…${id.slice(-8)}` : id

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { Fault } from '../../errors.ts'
 import type { StorageCheck, StorageFindings } from '../../registry/topology.ts'
-import { formatMilliseconds } from '../amounts.ts'
+import { bar, formatMilliseconds } from '../amounts.ts'
 import { addConnectionFlags, connect } from '../connection.ts'
 import type { CliContext } from '../context.ts'
 import type { NodeApi } from '../node-api.ts'
@@ -38,7 +38,7 @@ async function wait(api: NodeApi, { terminal, timers, interrupted }: CliContext)
   let state = (await api.post(PATH)).body as StorageCheck
   try {
     while (state.running || state.last === null || state.last.at === before) {
-      terminal.progress(bar(state))
+      terminal.progress(shown(state))
       await timers.sleep(ASK_EVERY_MS, interrupted)
       state = await api.get<StorageCheck>(PATH)
     }
@@ -49,11 +49,11 @@ async function wait(api: NodeApi, { terminal, timers, interrupted }: CliContext)
 }
 
 /** How many rows there are is known once they are read; of entries it is known before. */
-function bar({ rows, entries, entriesTotal }: StorageCheck): string {
+function shown({ rows, entries, entriesTotal }: StorageCheck): string {
   if (entries === 0) return `reading tables: ${rows} rows`
   const share = Math.min(1, entries / Math.max(1, entriesTotal))
   const full = Math.round(share * BAR_WIDTH)
-  return `reading logs: [${'#'.repeat(full)}${'.'.repeat(BAR_WIDTH - full)}] ${entries} of ${entriesTotal} entries`
+  return `reading logs: ${bar(full, BAR_WIDTH)} ${entries} of ${entriesTotal} entries`
 }
 
 function render(found: StorageFindings): string {

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander'
 import { isFault } from '../../errors.ts'
 import type { ClusterStatus, HandoverStatus } from '../../registry/topology.ts'
-import { formatBytes } from '../amounts.ts'
+import { bar, formatBytes } from '../amounts.ts'
 import { confirmed } from '../confirm.ts'
 import { addConnectionFlags, connect } from '../connection.ts'
 import type { CliContext } from '../context.ts'
@@ -62,7 +62,7 @@ async function handOver(
   try {
     status = (await api.post(HANDOVER)).body as HandoverStatus
     while (status.running) {
-      terminal.progress(bar(status))
+      terminal.progress(shown(status))
       await timers.sleep(ASK_EVERY_MS, interrupted)
       status = await api.get<HandoverStatus>(HANDOVER)
     }
@@ -77,7 +77,7 @@ async function handOver(
   return status
 }
 
-function bar({ handed, blobs, bytes, handedBytes }: HandoverStatus): string {
+function shown({ handed, blobs, bytes, handedBytes }: HandoverStatus): string {
   const full = Math.floor((BAR_WIDTH * handedBytes) / Math.max(1, bytes))
-  return `handing over: [${'#'.repeat(full)}${'.'.repeat(BAR_WIDTH - full)}] ${handed} of ${blobs} blobs`
+  return `handing over: ${bar(full, BAR_WIDTH)} ${handed} of ${blobs} blobs`
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { PlacementStatus, ProjectPlacement, SitePlacement } from '../../registry/placement-view.ts'
-import { formatBytes } from '../amounts.ts'
+import { bar, formatBytes } from '../amounts.ts'
 import { addConnectionFlags, connect } from '../connection.ts'
 import type { CliContext } from '../context.ts'
 import { table } from '../table.ts'
@@ -59,12 +59,11 @@ function renderProject(project: ProjectPlacement, terminal: Terminal): string[] 
 function siteRow(site: SitePlacement, terminal: Terminal): string[] {
   const share = site.wanted === 0 ? 1 : site.placed / site.wanted
   const percent = `${Math.floor(100 * share)} %`
-  const full = Math.floor(share * BAR_WIDTH)
-  const bar = `[${'#'.repeat(full)}${'.'.repeat(BAR_WIDTH - full)}] ${percent}`
+  const placed = `${bar(Math.floor(share * BAR_WIDTH), BAR_WIDTH)} ${percent}`
   return [
     `  ${site.site}`,
     `${site.placed} of ${site.wanted}`,
     `${formatBytes(site.placedBytes)} of ${formatBytes(site.wantedBytes)}`,
-    terminal.outputIsTerminal ? terminal.paint(share < 1 ? 'yellow' : 'green', bar) : percent,
+    terminal.outputIsTerminal ? terminal.paint(share < 1 ? 'yellow' : 'green', placed) : percent,
   ]
 }
