@@ -9,6 +9,8 @@ function project(name: string, include: string[], limits: { test: number; hook: 
       name,
       include,
       testTimeout: limits.test,
+      // What is waited for comes late on a busy machine; what never comes fails all the same.
+      expect: { poll: { timeout: 10 * SECOND } },
       hookTimeout: limits.hook,
       // Processes, sockets and native modules are real: a fresh process per file keeps them apart.
       pool: 'forks' as const,

@@ -91,7 +91,11 @@ export class Assembly implements PieceBytes {
     if (this.has(piece)) return
     addPiece(this.#here, piece)
     this.#count++
+    const front = this.#front
     while (this.has(this.#front)) this.#front++
+    if (this.#front > front) {
+      this.#staged.settle(Math.min(this.size, this.#front * this.pieceLength), this.#digest)
+    }
     this.#half?.wrote(this.bytesOf(piece))
     this.#change.announce()
   }

@@ -24,6 +24,8 @@ export class Direct {
   readonly #assembly: Assembly
   readonly #holders: Holders
   readonly #from: Set<NodeId>
+  /** Somebody's bytes did not agree with the hashes. */
+  #disputed = false
   /** The other end of a link may know first that it is closed. */
   #refusal: Fault | undefined
   #storageError: { readonly error: unknown } | undefined
@@ -70,6 +72,7 @@ export class Direct {
         throw new Fault('BLOB_FETCH_FAILED', 'no reachable member is left that has the blob', {
           digest: this.#digest,
           exhausted: true,
+          disputed: this.#disputed,
         })
       } else {
         askedAgain = true
@@ -142,6 +145,7 @@ export class Direct {
   ): Promise<void> {
     const { transfers, distrust, logger } = this.#components
     if (torrent && !isPiece(torrent, piece, bytes)) {
+      this.#disputed = true
       // Who has not told any hashes may be right, and the hashes wrong.
       if (infoHash !== undefined) {
         logger.warn({ member, digest: this.#digest }, 'swarm: a member gave wrong bytes and is passed over')

@@ -227,6 +227,7 @@ export class Fetch {
   ): boolean {
     const { distrust, logger, nameOf } = this.#components
     const exhausted = isFault(error) && error.facts['exhausted'] === true
+    const disputed = isFault(error) && error.facts['disputed'] === true
     const doubters = holders
       .whole()
       .filter((one) => one.size === size && one.infoHash !== claim?.torrent.infoHash)
@@ -234,8 +235,8 @@ export class Fetch {
     if (isFault(error, 'DIGEST_INVALID')) {
       if (claim) distrust.add(this.#digest, claim.torrent.infoHash)
       liars = claim ? claimants(holders, claim) : [...direct]
-    } else if (exhausted && claim && doubters.length > 0) {
-      // Nobody's bytes agreed with these hashes: they may be the lie. Those who hold to others come next.
+    } else if (disputed && claim && doubters.length > 0) {
+      // Bytes did not agree with these hashes: they may be the lie. Those who hold to others come next.
       distrust.add(this.#digest, claim.torrent.infoHash)
       liars = [claim.by.member]
     } else if (exhausted && holders.whole().some((one) => one.size !== size)) {

@@ -219,8 +219,7 @@ export class Gathering {
   }
 
   #peer(member: NodeId): PlanPeer {
-    const holder = this.#holders.list().find((one) => one.member === member)
-    return this.#peerOf(holder ?? { member, have: 'part', ingress: false })
+    return this.#peerOf(this.#holders.get(member) ?? { member, have: 'part', ingress: false })
   }
 
   #peerOf({ member, have, ingress }: Pick<Holder, 'member' | 'have' | 'ingress'>): PlanPeer {

@@ -114,6 +114,14 @@ export class Holders {
       .sort((a, b) => this.#farness(a, classes.get(a)) - this.#farness(b, classes.get(b)))
   }
 
+  /** What is known of one member, unless it is passed over or its link is closed. */
+  get(member: NodeId): Holder | undefined {
+    const { distrust, links } = this.#components
+    const holder = this.#known.get(member)
+    if (!holder || distrust.has(this.#digest, member)) return undefined
+    return links.classOf(member, this.#purpose()) === 'closed' ? undefined : holder
+  }
+
   /** Why those that have the blob cannot give it: they are beyond a closed link. Undefined where nobody is. */
   refusal(): Fault | undefined {
     const { links } = this.#components

@@ -1,4 +1,5 @@
 import type { Random } from '../../src/runtime/random.ts'
+import { addPiece, type Bitfield, emptyBitfield, hasPiece } from './piece-map.ts'
 
 /** Pieces under way to one of several at a time: the next one is asked for while one is on the line. */
 const AHEAD_PIECES = 2
@@ -6,6 +7,8 @@ const AHEAD_PIECES = 2
 const ALONE_PIECES_MIN = 4
 /** Pieces under way to all together; more only delay the moment the first of them can be passed on. */
 const UNDER_WAY_PIECES = 16
+/** The same once every piece is out: the last first copies must not wait behind second ones. */
+const UNDER_WAY_AGAIN_PIECES = 8
 /** A piece shown next is drawn from so many, so that two holders of a blob do not go through it in step. */
 const DRAWN_FROM_PIECES = 8
 
@@ -15,20 +18,29 @@ export interface Shown<P> {
   readonly piece: number
 }
 
+interface Peer {
+  /** What it says it has. */
+  readonly has: Bitfield
+  /** Pieces shown to it and not there yet. */
+  readonly underWay: Set<number>
+}
+
 /**
  * What a holder of a whole blob tells of it to those that lack it: a few pieces at a time that none of them has, each
  * to one of them, in turns. So every piece leaves the holder about once, nearly in order, and they give to each other
- * what they got. This is super-seeding (BEP 16) among members, who need not be made to pass on what they have: the next
- * piece goes to whoever got its last one. `P` is a connection.
+ * what they got. Once every piece is out it helps with those that the fewest have. This is super-seeding (BEP 16) among
+ * members, who need not be made to pass on what they have: the next piece goes to whoever got its last one. `P` is a
+ * connection.
  */
 export class Revealing<P> {
   readonly #pieceCount: number
   readonly #aloneAhead: number
   readonly #random: Random
-  /** Pieces under way to each. */
-  readonly #peers = new Map<P, Set<number>>()
-  /** How many have each piece, or will. */
-  readonly #copies: Uint16Array
+  readonly #peers = new Map<P, Peer>()
+  /** How many have each piece. */
+  readonly #here: Uint16Array
+  /** To how many each piece is under way. */
+  readonly #coming: Uint16Array
   /** Whose turn it is. */
   readonly #line: P[] = []
   #underWay = 0
@@ -41,97 +53,145 @@ export class Revealing<P> {
     this.#pieceCount = pieceCount
     this.#aloneAhead = Math.max(ALONE_PIECES_MIN, aloneAhead)
     this.#random = random
-    this.#copies = new Uint16Array(pieceCount)
-  }
-
-  /** Somebody has every piece, or gets it now: nothing is held back any more. */
-  get over(): boolean {
-    while (this.#copies[this.#next]) this.#next++
-    return this.#next >= this.#pieceCount
+    this.#here = new Uint16Array(pieceCount)
+    this.#coming = new Uint16Array(pieceCount)
   }
 
   /** @param pieces what it has already */
   joined(peer: P, pieces: Iterable<number>): readonly Shown<P>[] {
     this.#aloneNow = ALONE_PIECES_MIN
-    for (const underWay of this.#peers.values()) this.#shareOut(underWay)
-    this.#peers.set(peer, new Set())
-    for (const piece of pieces) this.#count(piece, 1)
+    if (this.#peers.size === 1) for (const { underWay } of this.#peers.values()) this.#shareOut(underWay)
+    const has = emptyBitfield(this.#pieceCount)
+    for (const piece of pieces) {
+      addPiece(has, piece)
+      add(this.#here, piece, 1)
+    }
+    this.#peers.set(peer, { has, underWay: new Set() })
     this.#line.push(peer)
     return this.#show()
   }
 
   /** It says that it has got this piece, from whomever. */
   got(peer: P, piece: number): readonly Shown<P>[] {
-    const underWay = this.#peers.get(peer)
-    if (!underWay) return []
-    if (!underWay.delete(piece)) {
-      this.#count(piece, 1)
-      return []
-    }
-    this.#underWay--
+    const of = this.#peers.get(peer)
+    if (!of || hasPiece(of.has, piece)) return []
+    addPiece(of.has, piece)
+    add(this.#here, piece, 1)
+    if (!of.underWay.has(piece)) return []
+    this.#callOff(of.underWay, piece)
     if (this.#peers.size === 1) this.#aloneNow = Math.min(this.#aloneAhead, this.#aloneNow + 1)
     if (!this.#line.includes(peer)) this.#line.push(peer)
     return this.#show()
   }
 
-  /** @param pieces what it had */
-  left(peer: P, pieces: Iterable<number>): readonly Shown<P>[] {
-    const underWay = this.#peers.get(peer)
-    if (!underWay) return []
+  left(peer: P): readonly Shown<P>[] {
+    const of = this.#peers.get(peer)
+    if (!of) return []
     this.#peers.delete(peer)
-    for (const piece of pieces) this.#count(piece, -1)
-    for (const piece of underWay) this.#count(piece, -1)
-    this.#underWay -= underWay.size
+    for (const piece of [...of.underWay]) this.#callOff(of.underWay, piece)
+    for (let piece = 0; piece < this.#pieceCount; piece++) {
+      if (!hasPiece(of.has, piece)) continue
+      add(this.#here, piece, -1)
+      if (this.#isIn(piece)) this.#next = Math.min(this.#next, piece)
+    }
+    // Those that were shown enough among so many are shown more among fewer.
+    for (const one of this.#peers.keys()) if (!this.#line.includes(one)) this.#line.push(one)
     return this.#show()
   }
 
   /** What was shown to one that was alone, and is most likely not asked for yet, is open to others again. */
   #shareOut(underWay: Set<number>): void {
     for (const piece of [...underWay].sort((a, b) => a - b).slice(ALONE_PIECES_MIN)) {
-      underWay.delete(piece)
-      this.#underWay--
-      this.#count(piece, -1)
+      this.#callOff(underWay, piece)
     }
   }
 
-  #count(piece: number, by: 1 | -1): void {
-    this.#copies[piece] = (this.#copies[piece] ?? 0) + by
-    if (this.#copies[piece] === 0) this.#next = Math.min(this.#next, piece)
+  #callOff(underWay: Set<number>, piece: number): void {
+    underWay.delete(piece)
+    this.#underWay--
+    add(this.#coming, piece, -1)
+    if (this.#isIn(piece)) this.#next = Math.min(this.#next, piece)
+  }
+
+  /** Nobody has it, and it is under way to nobody. */
+  #isIn(piece: number): boolean {
+    return this.#here[piece] === 0 && this.#coming[piece] === 0
+  }
+
+  /** Somebody has every piece, or gets it now. */
+  get #allOut(): boolean {
+    while (this.#next < this.#pieceCount && !this.#isIn(this.#next)) this.#next++
+    return this.#next >= this.#pieceCount
   }
 
   #show(): Shown<P>[] {
     const shown: Shown<P>[] = []
-    const ahead = this.#peers.size === 1 ? this.#aloneNow : AHEAD_PIECES
-    const underWayMax = Math.max(ahead, UNDER_WAY_PIECES)
-    for (let waiting = this.#line.length; waiting > 0 && !this.over; waiting--) {
+    for (let waiting = this.#line.length; waiting > 0; waiting--) {
       const to = this.#line.shift() as P
-      const underWay = this.#peers.get(to)
-      if (!underWay || underWay.size >= ahead) continue
+      const of = this.#peers.get(to)
+      const [ahead, together] = this.#bounds()
+      if (!of || of.underWay.size >= ahead) continue
       // Everybody may have one under way, or a few that stand still would hold up all others.
-      if (this.#underWay >= underWayMax && underWay.size > 0) {
+      if (this.#underWay >= together && of.underWay.size > 0) {
         this.#line.push(to)
         continue
       }
-      const piece = this.#peers.size === 1 ? this.#next : this.#draw()
-      this.#count(piece, 1)
+      const piece = this.#choose(of)
+      if (piece < 0) continue
+      of.underWay.add(piece)
+      add(this.#coming, piece, 1)
       this.#underWay++
-      underWay.add(piece)
       shown.push({ to, piece })
-      if (underWay.size >= ahead) continue
+      if (of.underWay.size >= ahead) continue
       this.#line.push(to)
       waiting++
     }
     return shown
   }
 
+  /** Pieces under way to one, and to all together. */
+  #bounds(): readonly [ahead: number, together: number] {
+    const { size } = this.#peers
+    if (size === 1) return [this.#aloneNow, this.#aloneNow]
+    if (this.#allOut) return [Math.max(1, Math.floor(UNDER_WAY_AGAIN_PIECES / size)), UNDER_WAY_AGAIN_PIECES]
+    return [Math.max(AHEAD_PIECES, Math.floor(UNDER_WAY_PIECES / size)), UNDER_WAY_PIECES]
+  }
+
+  /** @returns -1 where the peer has or gets everything */
+  #choose(of: Peer): number {
+    if (!this.#allOut) return this.#peers.size === 1 ? this.#next : this.#draw()
+    return this.#rarest(of)
+  }
+
   #draw(): number {
     let left = this.#random.integer(DRAWN_FROM_PIECES)
     let drawn = this.#next
     for (let piece = this.#next + 1; left > 0 && piece < this.#pieceCount; piece++) {
-      if (this.#copies[piece]) continue
+      if (!this.#isIn(piece)) continue
       drawn = piece
       left--
     }
     return drawn
   }
+
+  /** What the fewest have or get; what nobody has yet only when there is nothing else, for it is on its way. */
+  #rarest({ has, underWay }: Peer): number {
+    let best = -1
+    let least = Number.POSITIVE_INFINITY
+    const offset = this.#random.integer(this.#pieceCount)
+    for (let step = 0; step < this.#pieceCount; step++) {
+      const piece = (offset + step) % this.#pieceCount
+      if (hasPiece(has, piece) || underWay.has(piece)) continue
+      const here = this.#here[piece] ?? 0
+      const many = here + (this.#coming[piece] ?? 0) + (here === 0 ? this.#peers.size : 0)
+      if (many >= least) continue
+      least = many
+      best = piece
+    }
+    return best
+  }
+}
+
+function add(counts: Uint16Array, piece: number, by: 1 | -1): void {
+  counts[piece] = (counts[piece] ?? 0) + by
 }

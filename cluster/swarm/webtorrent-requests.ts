@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { Torrent, Wire } from 'webtorrent'
 import type { Random } from '../../src/runtime/random.ts'
 import type { NodeId } from '../network/network.ts'
-import type { SessionInit } from './engine.ts'
+import type { SessionInit, Whom } from './engine.ts'
 import { WRITES_WAITING_BYTES_MAX } from './limits.ts'
 import { choosePiece, type Share } from './picker.ts'
 import { BLOCK_BYTES } from './piece-buffer.ts'
@@ -28,8 +28,8 @@ export interface Link {
   has: number
   /** Nudges in a row that found nothing asked of it. */
   idle: number
-  /** Pieces it was told of while not all are told; undefined where nothing is held back. */
-  shown?: Set<number> | undefined
+  /** What the room thinks of the member, asked anew when something may have changed: a choice is made many times a block. */
+  thought?: Whom | undefined
   /** There was nothing to ask of it. webtorrent looks after every block, and a look goes through all pieces. */
   dry: boolean
 }
@@ -78,7 +78,10 @@ export class Requests {
 
   /** What is open to whom has changed. */
   look(): void {
-    for (const link of this.#components.links.values()) link.dry = false
+    for (const link of this.#components.links.values()) {
+      link.dry = false
+      link.thought = undefined
+    }
   }
 
   /** A connection was added: the shares are others now. */
@@ -107,9 +110,9 @@ export class Requests {
     const { links, pieces } = this.#components
     const link = links.get(wire)
     if (!link || link.dry || pieces.waiting > WRITES_WAITING_BYTES_MAX) return
-    if (!this.#components.whom(link.member).asks) return
     const high = pipelineOf(wire)
     if (wire.requests.length >= high * PIPELINE_LOW_SHARE) return
+    if (!this.#whom(link).asks) return
     if (this.#fill(link, high)) return
     this.#takeFromSlower(link, high)
     link.dry = true
@@ -163,6 +166,11 @@ export class Requests {
     return owner === undefined || owner === link
   }
 
+  #whom(link: Link): Whom {
+    link.thought ??= this.#components.whom(link.member)
+    return link.thought
+  }
+
   /** Connected members that lack pieces, too. */
   #fellows(): Link[] {
     return [...this.#components.links.values()].filter((link) => this.#isFellow(link))
@@ -178,9 +186,8 @@ export class Requests {
    */
   #shareOf(link: Link): Share | undefined {
     if (this.#isFellow(link) || link.idle >= PATIENCE_NUDGES) return undefined
-    const { whom } = this.#components
-    const holder = whom(link.member)
-    const fellows = this.#fellows().filter(({ member }) => asksToo(whom(member), holder))
+    const holder = this.#whom(link)
+    const fellows = this.#fellows().filter((fellow) => asksToo(this.#whom(fellow), holder))
     if (fellows.length === 0) return undefined
     const before = fellows.filter(({ member }) => member < this.#components.self)
     return { rank: before.length, of: fellows.length + 1 }

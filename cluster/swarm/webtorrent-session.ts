@@ -197,7 +197,6 @@ export class WebTorrentSession implements Session {
     holdBackAll(wire)
     const begin = () => {
       if (link.has >= pieceCount) return
-      link.shown = new Set()
       this.#reveal(this.#revealing.joined(link, piecesOf(wire, pieceCount)))
     }
     wire.once('have-none', begin)
@@ -205,23 +204,12 @@ export class WebTorrentSession implements Session {
   }
 
   #reveal(shown: readonly Shown<Link>[]): void {
-    for (const { to, piece } of shown) this.#tell(to, piece)
-    if (!this.#revealing.over) return
-    for (const link of this.#links.values()) {
-      for (let piece = 0; link.shown && piece < this.torrent.pieceCount; piece++) this.#tell(link, piece)
-      link.shown = undefined
-    }
-  }
-
-  #tell({ wire, shown }: Link, piece: number): void {
-    if (wire.destroyed || !shown || shown.has(piece)) return
-    shown.add(piece)
-    wire.have(piece)
+    for (const { to, piece } of shown) if (!to.wire.destroyed) to.wire.have(piece)
   }
 
   #onGone(link: Link): void {
     this.#links.delete(link.wire)
-    this.#reveal(this.#revealing.left(link, piecesOf(link.wire, this.torrent.pieceCount)))
+    this.#reveal(this.#revealing.left(link))
     this.#requests.unlinked(link)
     this.#init.events.gone(link.member)
   }

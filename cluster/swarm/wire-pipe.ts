@@ -100,7 +100,7 @@ export class WirePipe {
     // First the header alone: where it begins a block that was asked for, the rest goes to its place.
     const isMessage = wire._parser === wire._onMessage && size > BLOCK_HEADER_BYTES
     const wanted = isMessage && this.#heldBytes < BLOCK_HEADER_BYTES ? BLOCK_HEADER_BYTES : size
-    this.#held ??= Buffer.allocUnsafe(size)
+    if (!this.#held || this.#held.length < wanted) this.#held = longer(this.#held, this.#heldBytes, wanted)
     const used = chunk.copy(
       this.#held,
       this.#heldBytes,
@@ -221,4 +221,11 @@ export class WirePipe {
     }
     this.#asked.splice(0, served)
   }
+}
+
+/** Of most messages no more than the header is ever held: blocks are made room for elsewhere. */
+function longer(held: Buffer | undefined, heldBytes: number, length: number): Buffer {
+  const longer = Buffer.allocUnsafe(length)
+  held?.copy(longer, 0, 0, heldBytes)
+  return longer
 }

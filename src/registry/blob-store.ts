@@ -40,8 +40,10 @@ export interface StagedBlob {
   write(bytes: Uint8Array, position: number): Promise<void>
   /** Fills `into` from `position`; bytes never written read as zero or as the end. */
   read(into: Uint8Array, position: number): Promise<number>
+  /** The first `length` bytes are final, and may be hashed for `digest` while others still arrive. */
+  settle(length: number, digest: Digest): void
   /**
-   * Hashes the whole file, makes it durable (fsync of file and directory) and puts it under its digest.
+   * Hashes what is not hashed yet, makes it durable (fsync of file and directory) and puts it under its digest.
    * @throws Fault DIGEST_INVALID when the bytes do not give the digest; the staged file is then gone, as after any
    *   failure but the abort of `signal`
    */

@@ -48,6 +48,7 @@ export class SimBlobs implements BlobStore, BlobSource, Startable {
         held = Buffer.concat([held, bytes])
       },
       read: async (into, position) => held.copy(into, 0, position),
+      settle: () => {},
       commit: async (digest) => {
         await this.#put(digest, held)
         return { size: held.length }

@@ -1,11 +1,12 @@
 import { type FileHandle, rename, rm } from 'node:fs/promises'
 import { Fault } from '../../errors.ts'
+import { BLOB_WRITE_CHUNK_BYTES } from '../../limits.ts'
 import { algorithmOf, type Digest, hexOf } from '../../oci/digest.ts'
 import type { Keeping, StagedBlob } from '../../registry/blob-store.ts'
 import { syncDirectory } from '../../runtime/durable-file.ts'
 import { diskFault } from './disk-faults.ts'
 import type { Half } from './halves.ts'
-import type { HashWorkers } from './hash-workers.ts'
+import type { Hashed, HashWorkers, Tail } from './hash-workers.ts'
 import type { DiskLayout } from './layout.ts'
 
 export interface StagedFileParts {
@@ -27,6 +28,9 @@ export class StagedFile implements StagedBlob {
   readonly keeping?: Keeping
   #written = false
   #ended = false
+  /** Follows what has settled: after the last byte there is little left to hash. */
+  #tail: Tail | undefined
+  #settled = 0
 
   constructor({ file, path, layout, hashing, half }: StagedFileParts) {
     this.#file = file
@@ -39,6 +43,7 @@ export class StagedFile implements StagedBlob {
 
   async write(bytes: Uint8Array, position: number): Promise<void> {
     this.#refuseEnded()
+    if (position < this.#settled) throw new Fault('STAGED_SETTLED', 'what has settled is not written again')
     this.#written = true
     try {
       let written = 0
@@ -58,19 +63,25 @@ export class StagedFile implements StagedBlob {
     return bytesRead
   }
 
+  settle(length: number, digest: Digest): void {
+    if (this.#ended || length <= this.#settled) return
+    this.#settled = length
+    // A small file is not worth a trip to a thread.
+    if (length <= BLOB_WRITE_CHUNK_BYTES) return
+    this.#tail ??= this.#hashing.tail(this.#path, algorithmOf(digest))
+    this.#tail.advance(length)
+  }
+
   async commit(digest: Digest, signal?: AbortSignal): Promise<{ readonly size: number }> {
     this.#refuseEnded()
     try {
       const { size } = await this.#file.stat()
-      const [{ hex }] = await Promise.all([
-        this.#hashing.hashFile(this.#path, size, algorithmOf(digest)),
-        this.#file.datasync(),
-      ])
+      const [{ hex }] = await Promise.all([this.#hash(size, digest), this.#file.datasync()])
       signal?.throwIfAborted()
       if (hex !== hexOf(digest)) {
         throw new Fault('DIGEST_INVALID', 'the bytes do not give the digest', { digest, size })
       }
-      this.#ended = true
+      this.#end()
       await this.#file.close()
       await putInPlace(this.#layout, this.#path, digest)
       return { size }
@@ -83,9 +94,24 @@ export class StagedFile implements StagedBlob {
     }
   }
 
+  #hash(size: number, digest: Digest): Promise<Hashed> {
+    const algorithm = algorithmOf(digest)
+    const tail = this.#tail
+    this.#tail = undefined
+    if (tail?.algorithm === algorithm) return tail.finish(size)
+    tail?.drop()
+    return this.#hashing.hashFile(this.#path, size, algorithm)
+  }
+
+  #end(): void {
+    this.#ended = true
+    this.#tail?.drop()
+    this.#tail = undefined
+  }
+
   async discard(): Promise<void> {
     if (this.#ended) return
-    this.#ended = true
+    this.#end()
     await this.#file.close()
     if (this.#half) await this.#half.remove()
     else await rm(this.#path, { force: true })
@@ -106,7 +132,7 @@ export class StagedFile implements StagedBlob {
       },
       leave: async () => {
         if (this.#ended) return
-        this.#ended = true
+        this.#end()
         await this.#file.close()
         await half.leave()
       },

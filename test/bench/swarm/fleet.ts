@@ -8,6 +8,8 @@ const REST_MS = 1500
 /** Packets that wait for a line: a router's buffer, not a cellar. */
 const QUEUE_KILOBITS = 2000
 
+const WARM_UP_BYTES = 16 * 2 ** 20
+
 /** Who pulls, and how many milliseconds after the first. */
 export interface Puller {
   readonly ship: Ship
@@ -56,9 +58,19 @@ export class Fleet {
     }
   }
 
+  /** They are connected, and have pulled something: the code of nodes that run for days is compiled. */
   async meet(): Promise<void> {
     const berths = this.ships.map(({ berth }) => berth)
     await Promise.all(this.ships.map((ship) => ship.meet(berths)))
+    const [holder, ...others] = this.ships
+    if (!holder) return
+    const digest = await this.load([holder], WARM_UP_BYTES)
+    await this.pull(
+      [holder],
+      others.map((ship) => ({ ship })),
+      digest,
+    )
+    await this.unload(digest)
   }
 
   /** A fresh blob, held by these. @returns its digest */

@@ -168,6 +168,7 @@ function noting(blobs: BlobStore, onCommit: () => void): BlobStore {
   const noted = (staged: StagedBlob): StagedBlob => ({
     write: (bytes, position) => staged.write(bytes, position),
     read: (into, position) => staged.read(into, position),
+    settle: (length, digest) => staged.settle(length, digest),
     commit: (digest, signal) => {
       onCommit()
       return staged.commit(digest, signal)

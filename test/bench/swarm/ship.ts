@@ -136,7 +136,7 @@ export async function serveShip(directory: string, address: string, site: string
       logger: silentLogger,
       ...runtime,
     },
-    { host: address, port: 0, directory: join(directory, 'torrents') },
+    { host: address, port: 0, directory: join(directory, 'torrents'), thread: true },
   )
   await host.start()
   await swarm.start()

@@ -47,7 +47,7 @@ export class Exchange {
       [peer, other],
       [other, peer],
     ] as const) {
-      if (one.revealing) this.#tell(one, one.revealing.left(two, two.numbers()))
+      if (one.revealing) this.#tell(one, one.revealing.left(two))
       if (one.alive && !one.whole) this.#init.after(0, () => this.#init.onLost(one))
     }
   }
@@ -173,12 +173,6 @@ export class Exchange {
         wire.dry = false
         this.#askOf(to, wire)
       })
-    }
-    if (!holder.revealing?.over) return
-    for (const { back } of holder.wires.values()) {
-      if (!back?.told) continue
-      back.told = undefined
-      back.dry = false
     }
   }
 

@@ -95,7 +95,7 @@ export class SimPeer {
     const back = other.#attach(this, nowMs)
     there.back = back
     back.back = there
-    if (other.revealing && !other.revealing.over) there.told = new Uint8Array(this.pieces)
+    if (other.revealing) there.told = new Uint8Array(this.pieces)
   }
 
   #attach(to: SimPeer, nowMs: number): Wire {

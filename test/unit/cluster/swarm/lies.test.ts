@@ -209,6 +209,7 @@ describe('a node that cannot store', () => {
         write: (bytes: Uint8Array, position: number) =>
           where === 'write' && ++writes > 3 ? fail() : staged.write(bytes, position),
         read: (into: Uint8Array, position: number) => staged.read(into, position),
+        settle: (length: number, digest: Digest) => staged.settle(length, digest),
         commit: (digest: Digest) => (where === 'commit' ? fail() : staged.commit(digest)),
         discard: () => staged.discard(),
       }
@@ -234,6 +235,7 @@ describe('a node that cannot store', () => {
           write: (bytes, position) => staged.write(bytes, position),
           commit: (digest, signal) => staged.commit(digest, signal),
           discard: () => staged.discard(),
+          settle: (length, digest) => staged.settle(length, digest),
           read: async () => {
             throw new Error('the disk does not answer')
           },

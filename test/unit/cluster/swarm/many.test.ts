@@ -31,6 +31,7 @@ describe('a swarm of several', () => {
         return {
           write: () => new Promise<void>(() => {}),
           read: (into, position) => staged.read(into, position),
+          settle: (length, digest) => staged.settle(length, digest),
           commit: (digest, signal) => staged.commit(digest, signal),
           discard: () => staged.discard(),
         }

@@ -35,17 +35,25 @@ describe('a holder that several take a blob from', () => {
 
   it('shows each piece to one of several only, until all are out', () => {
     const holder = revealing()
-    const got = new Map<number, string>()
     const underWay: Shown<string>[] = []
     for (const peer of ['a', 'b', 'c']) underWay.push(...holder.joined(peer, []))
-    while (underWay.length > 0) {
-      const { to, piece } = underWay.shift() as Shown<string>
-      expect(got.get(piece)).toBeUndefined()
-      got.set(piece, to)
-      underWay.push(...holder.got(to, piece))
+    const out: number[] = []
+    for (let next = underWay.shift(); next; next = underWay.shift()) {
+      out.push(next.piece)
+      underWay.push(...holder.got(next.to, next.piece))
     }
-    expect(got.size).toBe(PIECES)
-    expect(holder.over).toBe(true)
+    expect(new Set(out.slice(0, PIECES)).size).toBe(PIECES)
+  })
+
+  it('then helps with what the fewest have, and gives the last first copies the line', () => {
+    const holder = revealing()
+    const all = Array.from({ length: PIECES }, (_, n) => n)
+    const toA = piecesFor('a', holder.joined('a', all.slice(0, PIECES - 2)))
+    expect(toA.sort()).toEqual([PIECES - 2, PIECES - 1])
+    holder.joined('b', all.slice(0, 40))
+    const toC = piecesFor('c', holder.joined('c', all.slice(0, 30)))
+    expect(toC.length).toBeGreaterThan(0)
+    for (const piece of toC) expect(piece >= 40 && piece < PIECES - 2).toBe(true)
   })
 
   it('shows what one has had to another once that one is gone, and what was under way to it', () => {
@@ -54,18 +62,27 @@ describe('a holder that several take a blob from', () => {
     holder.got('a', toA[0] as number)
     const before = piecesFor('b', holder.joined('b', []))
     expect(before).not.toContain(toA[0])
-    holder.left('a', [toA[0] as number])
-    expect(piecesFor('b', holder.got('b', before[0] as number))).toEqual(expect.arrayContaining(toA))
+    const underWay = [...before, ...piecesFor('b', holder.left('a'))]
+    const got: number[] = []
+    for (let piece = underWay.shift(); piece !== undefined; piece = underWay.shift()) {
+      got.push(piece)
+      underWay.push(...piecesFor('b', holder.got('b', piece)))
+    }
+    expect(got).toEqual(expect.arrayContaining(toA))
+    expect(got).toHaveLength(PIECES)
   })
 
-  it('holds nothing back from one that lacks only what others have', () => {
+  it('gives everything to one that gets nothing from others', () => {
     const holder = revealing()
-    holder.joined(
-      'a',
-      Array.from({ length: PIECES }, (_, n) => n),
-    )
-    holder.joined('b', [])
-    expect(holder.over).toBe(true)
+    const all = Array.from({ length: PIECES }, (_, n) => n)
+    holder.joined('a', all)
+    const underWay = piecesFor('b', holder.joined('b', []))
+    const got = new Set<number>()
+    for (let piece = underWay.shift(); piece !== undefined; piece = underWay.shift()) {
+      got.add(piece)
+      underWay.push(...piecesFor('b', holder.got('b', piece)))
+    }
+    expect(got.size).toBe(PIECES)
   })
 
   it('keeps showing to those that go on when others stand still', () => {
@@ -94,10 +111,9 @@ describe('a holder that several take a blob from', () => {
             told.set(`peer-${at}`, new Set())
             tell(holder.joined(`peer-${at}`, []))
           } else if (doing === 1) {
-            const had = has.get(name) ?? []
             has.delete(name)
             told.delete(name)
-            tell(holder.left(name, had))
+            tell(holder.left(name))
           } else {
             const piece = [...(told.get(name) ?? [])].find((one) => !has.get(name)?.has(one))
             if (piece === undefined) continue
@@ -105,7 +121,7 @@ describe('a holder that several take a blob from', () => {
             tell(holder.got(name, piece))
           }
         }
-        // From here on all get what they were told of, and then whatever others have.
+        // From here on all get what they were told of.
         let moved = true
         while (moved) {
           moved = false
@@ -118,7 +134,7 @@ describe('a holder that several take a blob from', () => {
             }
           }
         }
-        expect(has.size === 0 || holder.over).toBe(true)
+        for (const had of has.values()) expect(had.size).toBe(PIECES)
       }),
     )
   })
