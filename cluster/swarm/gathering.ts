@@ -13,6 +13,7 @@ import type { Engine, Session, Whom } from './engine.ts'
 import type { Holder, Holders } from './holders.ts'
 import {
   DIALS_IN_VAIN_MAX,
+  FELLOW_DIAL_MS,
   NEAR_ASK_INTERVAL_MS,
   NEAR_PATIENCE_MS,
   PEERS_PER_FETCH_MAX,
@@ -253,8 +254,11 @@ export class Gathering {
       // Those that fellows have opened are over and above: they must not crowd out the holders.
       if (connected.size + this.#dialling.size >= 2 * PEERS_PER_FETCH_MAX) return
       if (connected.has(member) || this.#dialling.has(member)) continue
-      const dials = this.#dials.get(member) ?? { times: 0, notBefore: 0 }
-      if (now < dials.notBefore) continue
+      const dials = this.#dials.get(member) ?? { times: 0, notBefore: this.#firstDialAt(member, now) }
+      if (now < dials.notBefore) {
+        this.#dials.set(member, dials)
+        continue
+      }
       // Whoever has been away may have forgotten the torrent: the question wakes it.
       if (dials.times > 0) this.#holders.ask(member)
       this.#dials.set(member, { times: dials.times + 1, notBefore: now + REDIAL_MS * 2 ** dials.times })
@@ -264,6 +268,12 @@ export class Gathering {
       })
       this.#dialling.set(member, dialling)
     }
+  }
+
+  /** Two fellows that hear of each other would both dial, and drop one of the two: the one of the higher id waits. */
+  #firstDialAt(member: NodeId, now: number): number {
+    const isFellow = this.#holders.get(member)?.have === 'part'
+    return isFellow && this.#components.self > member ? now + FELLOW_DIAL_MS : now
   }
 
   async #dial(member: NodeId, session: Session, signal: AbortSignal): Promise<void> {

@@ -2,11 +2,11 @@ import type { Random } from '../../src/runtime/random.ts'
 import { addPiece, type Bitfield, emptyBitfield, hasPiece } from './piece-map.ts'
 
 /** Pieces under way to one of several at a time: the next one is asked for while one is on the line. */
-const AHEAD_PIECES = 2
+const AHEAD_PIECES = 4
 /** Pieces under way at first to one that is alone, one more with each it gets: others may come the next moment. */
 const ALONE_PIECES_MIN = 4
 /** Pieces under way to all together; more only delay the moment the first of them can be passed on. */
-const UNDER_WAY_PIECES = 16
+const UNDER_WAY_PIECES = 28
 /** The same once every piece is out: the last first copies must not wait behind second ones. */
 const UNDER_WAY_AGAIN_PIECES = 8
 /** A piece shown next is drawn from so many, so that two holders of a blob do not go through it in step. */
