@@ -12,6 +12,7 @@ import { type Holder, Holders, type HoldersComponents } from './holders.ts'
 import { Incoming, LIED } from './incoming.ts'
 import { FETCH_ATTEMPTS_MAX, FIND_TIMEOUT_MS, RESUME_BYTES_MIN } from './limits.ts'
 import type { Line } from './line.ts'
+import { Opening, rangeOf } from './opening.ts'
 import type { Torrent } from './torrent.ts'
 import type { TorrentShelf } from './torrent-shelf.ts'
 import { within } from './waiting.ts'
@@ -28,6 +29,8 @@ const URGENCY: readonly Purpose[] = ['bulk', 'pull', 'records']
 interface Claim {
   readonly torrent: Torrent
   readonly by: Holder
+  /** The piece a reader waits for is on its way already. */
+  readonly opening?: Opening
 }
 
 /**
@@ -126,7 +129,7 @@ export class Fetch {
     let gathering: Gathering | undefined
     this.incoming.begin(assembly)
     try {
-      if (size >= TORRENT_BYTES_MIN) claim = await this.#findTorrent(holders, size, signal)
+      if (size >= TORRENT_BYTES_MIN) claim = await this.#findTorrent(holders, assembly, signal)
       if (claim) {
         const { torrent } = claim
         const { infoHash } = torrent
@@ -137,6 +140,8 @@ export class Fetch {
             { digest: this.#digest, recalled, of: torrent.pieceCount },
             'swarm: a fetch goes on from what an earlier one has left',
           )
+        if (await claim.opening?.run(this.#components, torrent, assembly, signal))
+          from.direct.add(claim.by.member)
         assembly.holdWhile(() => holders.whole().some((one) => one.infoHash && one.infoHash !== infoHash))
         this.#gathering = gathering = new Gathering(
           this.#components,
@@ -165,7 +170,7 @@ export class Fetch {
           { digest: this.#digest },
           'swarm: what an earlier fetch has left did not give the digest',
         )
-      } else if (!this.#blame(error, holders, size, claim, from.direct)) throw error
+      } else if (!this.#blame(error, holders, size, claim, gathering, from.direct)) throw error
       await this.incoming.lied(assembly)
       return false
     } finally {
@@ -183,8 +188,9 @@ export class Fetch {
   }
 
   /** The hashes, from the first member that gives them; they are only as true as that member. */
-  async #findTorrent(holders: Holders, size: number, signal: AbortSignal): Promise<Claim | undefined> {
+  async #findTorrent(holders: Holders, assembly: Assembly, signal: AbortSignal): Promise<Claim | undefined> {
     const { distrust, logger } = this.#components
+    const { size } = assembly
     const asked = new Map<NodeId, number>()
     for (;;) {
       const [by] = holders
@@ -206,9 +212,9 @@ export class Fetch {
       let line: Line | undefined
       try {
         line = await holders.line(by.member, signal)
-        const torrent = await line.torrent(this.#digest, size, signal)
-        await line.close()
-        if (!distrust.has(this.#digest, torrent.infoHash)) return { torrent, by }
+        const claim = await this.#ask(line, by, holders, assembly, signal)
+        if (!distrust.has(this.#digest, claim.torrent.infoHash)) return claim
+        claim.opening?.abort(new Error('its hashes are not trusted'))
       } catch (error) {
         line?.abort(error as Error)
         signal.throwIfAborted()
@@ -217,17 +223,46 @@ export class Fetch {
     }
   }
 
+  async #ask(
+    line: Line,
+    by: Holder,
+    holders: Holders,
+    assembly: Assembly,
+    signal: AbortSignal,
+  ): Promise<Claim> {
+    const digest = this.#digest
+    if (!this.#opensWith(by, holders)) {
+      const torrent = await line.torrent(digest, assembly.size, signal)
+      await line.close()
+      return { torrent, by }
+    }
+    const piece = assembly.front() ?? 0
+    const range = rangeOf(assembly, piece)
+    const { torrent, bytes } = await line.torrentAndBytes(digest, assembly.size, range, signal)
+    return { torrent, by, opening: new Opening(line, piece, bytes) }
+  }
+
+  /** Somebody waits for a blob that is far away, and nobody near has some of it or gets it at the same time. */
+  #opensWith({ member, have }: Holder, holders: Holders): boolean {
+    const { roster, self, links } = this.#components
+    const isNear = (id: NodeId) => roster.get(id)?.site === roster.get(self)?.site
+    if (this.#purpose === 'bulk' || have !== 'whole' || isNear(member)) return false
+    if (links.classOf(member, this.#purpose) === 'metered') return false
+    return !holders.list().some((holder) => isNear(holder.member))
+  }
+
   /** @returns whether the attempt failed because members lied; they are then passed over */
   #blame(
     error: unknown,
     holders: Holders,
     size: number,
     claim: Claim | undefined,
+    gathering: Gathering | undefined,
     direct: ReadonlySet<NodeId>,
   ): boolean {
     const { distrust, logger, nameOf } = this.#components
     const exhausted = isFault(error) && error.facts['exhausted'] === true
-    const disputed = isFault(error) && error.facts['disputed'] === true
+    const disputed = exhausted && (error.facts['disputed'] === true || gathering?.disputed === true)
     const doubters = holders
       .whole()
       .filter((one) => one.size === size && one.infoHash !== claim?.torrent.infoHash)

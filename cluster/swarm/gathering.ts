@@ -58,6 +58,7 @@ export class Gathering {
   readonly #dials = new Map<NodeId, Dials>()
   readonly #dialling = new Map<NodeId, Promise<void>>()
   #isIngress = false
+  #disputed = false
 
   /**
    * @param from is filled with the members that gave pieces
@@ -83,6 +84,11 @@ export class Gathering {
   /** The bytes come from another site. */
   get ingress(): boolean {
     return this.#isIngress
+  }
+
+  /** Somebody's bytes did not agree with the hashes. */
+  get disputed(): boolean {
+    return this.#disputed
   }
 
   /**
@@ -111,6 +117,7 @@ export class Gathering {
       lied: (member) => {
         logger.warn({ member, digest: this.#digest }, 'swarm: a member gave wrong bytes and is passed over')
         distrust.add(this.#digest, member)
+        this.#disputed = true
       },
       gone: () => this.#holders.change.announce(),
       failed: (error) => {

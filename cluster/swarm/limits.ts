@@ -27,6 +27,8 @@ export const HAVE_TIMEOUT_MS = 5_000
 export const FRAME_TIMEOUT_MS = 15_000
 /** While a holder still hashes the pieces it says so this often: below FRAME_TIMEOUT_MS. */
 export const PIECES_PENDING_INTERVAL_MS = 3_000
+/** The first piece over a long link: 256 KiB at 0.5 Mbit/s; who is slower gets it with all others. */
+export const OPENING_TIMEOUT_MS = 4_000
 /** Hashing 100 GiB; who takes longer than this is passed over. */
 export const PIECES_TIMEOUT_MS = 5 * 60_000
 /** Questions one fetch has open at a time: a stream each. */

@@ -31,8 +31,8 @@ export interface WebTorrentEngineInit {
 export class WebTorrentEngine implements Startable {
   readonly #components: WebTorrentEngineComponents
   readonly #pace: Pace | undefined
-  readonly #readAhead = new ReadAhead()
   readonly #pool = new PiecePool()
+  readonly #readAhead = new ReadAhead(this.#pool)
   readonly #sessions = new Set<WebTorrentSession>()
   #client: WebTorrent | undefined
 

@@ -151,14 +151,24 @@ export interface Cluster {
   stop(): Promise<void>
 }
 
-/** Makes a cluster of real processes on this machine, and waits until all members agree. */
-export async function startCluster(size: number, environment: NodeJS.ProcessEnv = {}): Promise<Cluster> {
+/**
+ * Makes a cluster of real processes on this machine, and waits until all members agree.
+ * @param sites where each node stands; a site of its own where it is left out
+ */
+export async function startCluster(
+  size: number,
+  environment: NodeJS.ProcessEnv = {},
+  sites: readonly string[] = [],
+): Promise<Cluster> {
   const root = await mkdtemp(join(tmpdir(), 'flotilla-cluster-'))
   const ports = await freePorts(3 * size)
   const nodes = Array.from(
     { length: size },
     (_, index) =>
-      new NodeProcess(`node${index + 1}`, root, ports.slice(3 * index, 3 * index + 3), environment),
+      new NodeProcess(`node${index + 1}`, root, ports.slice(3 * index, 3 * index + 3), {
+        ...environment,
+        ...(sites[index] !== undefined && { FLOTILLA_NODE_SITE: sites[index] }),
+      }),
   )
   const stop = async () => {
     await Promise.all(nodes.map((node) => node.kill('SIGTERM')))
