@@ -62,12 +62,13 @@ export function outerAddress(): string | undefined {
 
 /**
  * Has a BitTorrent client of the world fetch a torrent from the one peer at `port`, told to it by a tracker.
+ * @param enough bytes: with so many kept it is stopped
  * @param as the certificate the connection is made with; plain where it is absent
  * @returns bytes it has kept, and bytes the peer has answered with; undefined where the client is missing
  */
 export async function fetchWith(
   name: StockClient,
-  { info, size, port, as }: { info: Uint8Array; size: number; port: number; as?: Certificate },
+  { info, enough, port, as }: { info: Uint8Array; enough: number; port: number; as?: Certificate },
 ): Promise<{ kept: number; answered: number; connections: number } | undefined> {
   const program = client(name)
   const address = outerAddress()
@@ -85,7 +86,7 @@ export async function fetchWith(
   const ended = once(child, 'exit')
   const kept = async () => (await sizesIn(directory)).reduce((sum, bytes) => sum + bytes, 0)
   for (let waited = 0; waited < PATIENCE_MS && child.exitCode === null; waited += 250) {
-    if ((await kept()) >= size || (way.answered() === 0 && way.ended() >= REFUSALS[name])) break
+    if ((await kept()) >= enough || (way.answered() === 0 && way.ended() >= REFUSALS[name])) break
     await sleep(250)
   }
   child.kill('SIGKILL')
