@@ -3,7 +3,11 @@ import { defineConfig } from 'vitest/config'
 const SECOND = 1000
 
 /** One project per kind of test; `vitest run --project unit` runs one of them. */
-function project(name: string, include: string[], limits: { test: number; hook: number; after?: number }) {
+function project(
+  name: string,
+  include: string[],
+  limits: { test: number; hook: number; after?: number; together?: boolean },
+) {
   return {
     test: {
       name,
@@ -14,7 +18,7 @@ function project(name: string, include: string[], limits: { test: number; hook: 
       hookTimeout: limits.hook,
       // Processes, sockets and native modules are real: a fresh process per file keeps them apart.
       pool: 'forks' as const,
-      fileParallelism: limits.after === undefined,
+      fileParallelism: limits.after === undefined || limits.together === true,
       sequence: { groupOrder: limits.after ?? 0 },
     },
   }
@@ -43,6 +47,8 @@ export default defineConfig({
         test: 180 * SECOND,
         hook: 120 * SECOND,
         after: 4,
+        // They wait for each other's nodes more than they compute.
+        together: true,
       }),
     ],
   },

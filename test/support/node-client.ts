@@ -12,10 +12,10 @@ export function basic({ username, password }: Account): string {
 
 /** Speaks to one node as one person, by the doors a client uses. */
 export class NodeClient {
-  readonly #node: NodeProcess
+  readonly #node: Pick<NodeProcess, 'url'>
   readonly #account: Account
 
-  constructor(node: NodeProcess, account: Account) {
+  constructor(node: Pick<NodeProcess, 'url'>, account: Account) {
     this.#node = node
     this.#account = account
   }
