@@ -88,7 +88,7 @@ export class Revealing<P> {
     const of = this.#peers.get(peer)
     if (!of) return []
     this.#peers.delete(peer)
-    for (const piece of [...of.underWay]) this.#callOff(of.underWay, piece)
+    for (const piece of of.underWay) this.#callOff(of.underWay, piece)
     for (let piece = 0; piece < this.#pieceCount; piece++) {
       if (!hasPiece(of.has, piece)) continue
       add(this.#here, piece, -1)

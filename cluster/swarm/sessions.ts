@@ -75,6 +75,8 @@ export class Sessions {
       const active = this.#active.get(infoHash) ?? (await this.#wake(infoHash, digest))
       if (!active) throw new Fault('TORRENT_UNKNOWN', 'the blob of the torrent is not here', { digest })
       await active.session.attach(member, member, connection)
+      // Its right may have ended since it was looked at, when nobody was connected yet who could be cut off.
+      if (!(await mayHold(member, digest))) active.session.drop(member)
     } catch (error) {
       logger.debug({ member, err: error }, 'swarm: a connection was not taken')
       connection.destroy()

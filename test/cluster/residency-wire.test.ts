@@ -47,16 +47,17 @@ async function nodesOnLines(): Promise<{ nodes: ChaosNode[]; admin: Account }> {
 }
 
 /** Bytes that went over the line of a node, both ways, as the kernel counts them. */
-function onLine({ place }: ChaosNode): number {
+function onLine(ip: string, { place }: ChaosNode): number {
   const words = ['-n', place.namespace, '-s', '-j', 'link', 'show', 'data']
-  const [line] = JSON.parse(execFileSync('ip', words, { encoding: 'utf8' })) as {
+  const [line] = JSON.parse(execFileSync(ip, words, { encoding: 'utf8' })) as {
     stats64: { rx: { bytes: number }; tx: { bytes: number } }
   }[]
   return (line?.stats64.rx.bytes ?? Number.NaN) + (line?.stats64.tx.bytes ?? Number.NaN)
 }
 
 test('of what is kept to the European sites nothing comes over the line or onto the disk of the node outside', async (context) => {
-  if (!clients('ip', 'iptables', 'nsenter')) return context.skip('ip, iptables or nsenter is missing')
+  const programs = clients('ip', 'iptables', 'nsenter')
+  if (!programs) return context.skip('ip, iptables or nsenter is missing')
   if (process.getuid?.() !== 0) return context.skip('network namespaces need root')
   const { nodes, admin } = await nodesOnLines()
   const [here, there, outside] = nodes as [ChaosNode, ChaosNode, ChaosNode]
@@ -78,16 +79,16 @@ test('of what is kept to the European sites nothing comes over the line or onto 
     return `sha256:${createHash('sha256').update(layer).digest('hex')}`
   }
 
-  const before = onLine(outside)
+  const before = onLine(programs.ip, outside)
   const kept = await push('closed')
   await settled('closed', kept, there, 200)
   await settled('closed', kept, outside, 403)
-  expect(onLine(outside) - before).toBeLessThan(CHATTER_BYTES_MAX)
+  expect(onLine(programs.ip, outside) - before).toBeLessThan(CHATTER_BYTES_MAX)
   const files = await readdir(join(outside.dataDir, 'blobs'), { recursive: true })
   expect(files.filter((file) => file.includes(kept.slice('sha256:'.length)))).toEqual([])
 
   // The same line does carry, and count, what is for everybody.
   const shared = await push('open')
   await settled('open', shared, outside, 200)
-  expect(onLine(outside) - before).toBeGreaterThan(SIZE)
+  expect(onLine(programs.ip, outside) - before).toBeGreaterThan(SIZE)
 }, 240_000)

@@ -174,6 +174,33 @@ export function describeBlobStore(name: string, open: () => Promise<BlobStoreUnd
       await blob!.close()
     })
 
+    it.each(['sha256', 'sha512'] as const)(
+      'hashes what has settled of a staged blob while the rest arrives, by %s',
+      async (algorithm) => {
+        const bytes = randomBytes(4 * MiB)
+        const digest = digestOf(bytes, algorithm)
+        const staged = await store.stage()
+        await staged.write(bytes.subarray(0, 3 * MiB), 0)
+        staged.settle(2 * MiB, digest)
+        staged.settle(3 * MiB, digest)
+        await staged.write(bytes.subarray(3 * MiB), 3 * MiB)
+        expect(await staged.commit(digest)).toEqual({ size: bytes.length })
+        const blob = await store.open(digest)
+        expect((await gather(blob!.stream())).equals(bytes)).toBe(true)
+        await blob!.close()
+      },
+    )
+
+    it('finds wrong bytes that have settled, and lets nobody write over what has', async () => {
+      const digest = digestOf(randomBytes(3 * MiB))
+      const staged = await store.stage()
+      await staged.write(randomBytes(3 * MiB), 0)
+      staged.settle(2 * MiB, digest)
+      await expect(staged.write(randomBytes(MiB), MiB)).rejects.toMatchObject({ code: 'STAGED_SETTLED' })
+      await expect(staged.commit(digest)).rejects.toMatchObject({ code: 'DIGEST_INVALID' })
+      expect(await store.stat(digest)).toBeUndefined()
+    })
+
     it('shows a staged blob to nobody before it is committed', async () => {
       const bytes = randomBytes(1000)
       const staged = await store.stage()

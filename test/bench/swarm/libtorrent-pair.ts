@@ -9,6 +9,7 @@ const LIBTORRENT = `
 import libtorrent as lt, sys, time, os
 mode, target, path, port = sys.argv[1:5]
 s = lt.session({'listen_interfaces': '127.0.0.1:%s' % (port if mode == 'seed' else 0), 'enable_dht': False,
+  'enable_incoming_utp': False, 'enable_outgoing_utp': False,
   'enable_lsd': False, 'enable_upnp': False, 'enable_natpmp': False, 'allow_multiple_connections_per_ip': True,
   'out_enc_policy': 2, 'in_enc_policy': 2})
 if mode == 'seed':

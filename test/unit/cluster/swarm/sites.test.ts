@@ -24,6 +24,16 @@ describe('two sites', () => {
     expect(sent(origin!) / goods.bytes.length).toBeLessThan(1.05)
   })
 
+  it('begin with the piece a reader waits for, over the stream that was asked for the hashes', async () => {
+    const [origin, far, near] = await fleet(HUB, BRANCH, HUB)
+    const goods = cargo(4 * MiB)
+    await load(origin!, goods)
+    await allPull([far!, near!], goods)
+    const received = (ship: Ship) => ship.swarm.transfers().direct.bytesReceived
+    expect([received(far!), received(near!)]).toEqual([MiB / 4, 0])
+    expect(sent(origin!) + sent(near!) + sent(far!)).toBe(2 * goods.bytes.length)
+  })
+
   it('carry one copy also when the nodes come one after the other', async () => {
     const [origin, ...branch] = await fleet(HUB, BRANCH, BRANCH, BRANCH)
     const goods = cargo(12 * MiB)
