@@ -15,6 +15,7 @@ import { Keyring } from '../../../../cluster/network/keyring.ts'
 import { Fault } from '../../../../src/errors.ts'
 import { op } from '../../../../src/journal/kinds.ts'
 import { AUTHORITY, type NewOp } from '../../../../src/journal/op.ts'
+import type { Random } from '../../../../src/runtime/random.ts'
 import { openSealKey, seal } from '../../../../src/runtime/sealing.ts'
 import { everything, factsOf, fleet, type Site, temporary } from '../ledger/shipyard.ts'
 import { networkKey, runtime } from '../network/cast.ts'
@@ -22,8 +23,11 @@ import { networkKey, runtime } from '../network/cast.ts'
 const NODE = { actor: 'node', permit: () => {} }
 const FIRST = networkKey()
 
+/** Of the time in which one of many does something it is always the last moment. */
+const PATIENT: Random = { bytes: (length) => runtime.random.bytes(length), integer: (below) => below - 1 }
+
 /** A site that keeps its network keys, with a clock a test sets. */
-async function keeper(site: Site, directory?: string) {
+async function keeper(site: Site, directory?: string, random: Random = runtime.random) {
   const folder = directory ?? (await temporary())
   const path = join(folder, 'network.key')
   if (directory === undefined) await writeNetworkKeys(path, [firstKey(FIRST)])
@@ -36,7 +40,7 @@ async function keeper(site: Site, directory?: string) {
   const keyring = new Keyring(FIRST)
   const open = async () => {
     const keys = await readNetworkKeys(path)
-    const parts = { ...runtime, journal: site.journal, keyring, sealKey, seal, roster, clock }
+    const parts = { ...runtime, random, journal: site.journal, keyring, sealKey, seal, roster, clock }
     const keep = async (all: Parameters<typeof writeNetworkKeys>[1]) => {
       if (disk.isFull) throw new Fault('STORAGE_FULL', 'the disk is full')
       await writeNetworkKeys(path, all)
@@ -53,10 +57,10 @@ async function keeper(site: Site, directory?: string) {
   return { site, folder, path, time, disk, roster, keyring, rotation, open }
 }
 
-async function fleetOfKeepers(members: number) {
+async function fleetOfKeepers(members: number, random?: Random) {
   const { founder, others } = await fleet(members)
-  const keepers = [await keeper(founder)]
-  for (const site of others) keepers.push(await keeper(site))
+  const keepers = [await keeper(founder, undefined, random)]
+  for (const site of others) keepers.push(await keeper(site, undefined, random))
   const share = async () => {
     for (const from of [founder, ...others])
       for (const to of [founder, ...others])
@@ -123,7 +127,7 @@ test('a node that was stopped between the record and its file takes the key up w
 })
 
 test('a key whose record counts no more is dialled with no more, by who had taken it up and after a restart too', async () => {
-  const { keepers, share } = await fleetOfKeepers(2)
+  const { keepers, share } = await fleetOfKeepers(2, PATIENT)
   const [a, b, c] = keepers as [(typeof keepers)[0], (typeof keepers)[0], (typeof keepers)[0]]
   const commit = (site: Site, ...ops: NewOp[]) => site.journal.commit(AUTHORITY, () => ops)
   const facts = {
