@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 const SECOND = 1000
@@ -27,6 +28,8 @@ function project(
 export default defineConfig({
   test: {
     passWithNoTests: true,
+    // One core less than there are is one worker on a machine of two, and half of the time is spent waiting.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       project('unit', ['test/*.test.ts', 'test/unit/**/*.test.ts'], { test: 20 * SECOND, hook: 30 * SECOND }),
       project('contract', ['test/contract/**/*.test.ts'], { test: 30 * SECOND, hook: 30 * SECOND }),
