@@ -18,15 +18,18 @@ export function fullDisk(size = '8m'): { directory: string; fill(): void; free()
   const filler = join(directory, 'filler')
   return {
     directory,
-    fill: () => {
-      const { bavail, bsize } = statfsSync(directory)
-      try {
-        writeFileSync(filler, Buffer.alloc(bavail * bsize))
-      } catch (error) {
-        // Whoever is under test writes, too, and may take the last blocks first: full is full.
-        if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
-      }
-    },
+    fill: () => fillUp(directory),
     free: () => rmSync(filler),
+  }
+}
+
+/** Leaves `left` bytes free on the disk mounted there: the rest goes into its file `filler`. */
+export function fillUp(mount: string, left = 0): void {
+  const { bavail, bsize } = statfsSync(mount)
+  try {
+    writeFileSync(join(mount, 'filler'), Buffer.alloc(Math.max(0, bavail * bsize - left)))
+  } catch (error) {
+    // Whoever is under test writes, too, and may take the last blocks first: full is full.
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
   }
 }

@@ -5,7 +5,6 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
-  statfsSync,
   statSync,
   truncateSync,
   writeFileSync,
@@ -15,6 +14,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { LevelStore } from '../../../../src/store/level/level-store.ts'
 import { flip, settleInTables, tellingSpot } from '../../../support/damaged-table.ts'
+import { fillUp } from '../../../support/full-disk.ts'
 
 const MIB = 1024 * 1024
 const value = (text: string) => Buffer.from(text)
@@ -37,23 +37,12 @@ describe('a journal on a disk of its own', () => {
     rmSync(mount, { recursive: true, force: true })
   })
 
-  /** Leaves `bytes` free. */
-  function fill(bytes: number): void {
-    const { bavail, bsize } = statfsSync(mount)
-    try {
-      writeFileSync(join(mount, 'filler'), Buffer.alloc(Math.max(0, bavail * bsize - bytes)))
-    } catch (error) {
-      // LevelDB merges meanwhile, and may take the last blocks first: full is full.
-      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
-    }
-  }
-
   test('that is full refuses in so many words, reads on, and loses nothing it acknowledged afterwards', async (context) => {
     if (!mounted) return context.skip('no right to mount')
     const directory = join(mount, 'journal')
     const store = await LevelStore.open(directory)
     await store.write([put('before', value('1'))])
-    fill(0)
+    fillUp(mount)
     for (let n = 0; n < 3; n++) {
       await expect(store.write([put('lost', value('x'))])).rejects.toMatchObject({ code: 'STORAGE_FULL' })
     }
@@ -79,7 +68,7 @@ describe('a journal on a disk of its own', () => {
     }
     await attempt('before', value('1'))
     // Past the reserve's look at the disk: a batch larger than what is left, which tears the log.
-    fill(17 * MIB)
+    fillUp(mount, 17 * MIB)
     await expect(attempt('huge', Buffer.alloc(30 * MIB, 7))).rejects.toMatchObject({ code: 'STORAGE_FULL' })
     await expect(attempt('refused', value('x'))).rejects.toMatchObject({ code: 'STORAGE_FULL' })
     rmSync(join(mount, 'filler'))
@@ -98,7 +87,7 @@ describe('a journal on a disk of its own', () => {
     const directory = join(mount, 'journal')
     const store = await LevelStore.open(directory)
     await store.write([put('large', randomBytes(20 * MIB))])
-    fill(16.5 * MIB)
+    fillUp(mount, 16.5 * MIB)
     // Room enough for the write itself, and too little for the table that what came before is to become.
     const write = (key: string) =>
       store.write([put(key, value('1'))]).then(
