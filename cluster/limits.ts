@@ -38,8 +38,10 @@ export const DIALS_CONCURRENT_MAX = 32
 export const REDIAL_MS_MIN = 250
 /** A healed link is noticed within this, at one dial per lost member. */
 export const REDIAL_MS_MAX = 15_000
-/** Dead connections are noticed within about three of these. */
+/** Dead connections are noticed within two of these. */
 export const PING_INTERVAL_MS = 5_000
+/** A stream of pings is ended by who answers them, so that nothing is kept for ever for one that is gone. */
+export const PING_STREAM_MS_MAX = 3_600_000
 /** How often the host looks for members whose gossip stream is gone, and mends it. */
 export const PEER_CHECK_MS = 5_000
 /** One gossip message: an entry of ENTRY_BYTES_MAX with signature and envelope. */

@@ -31,6 +31,7 @@ import { buildNode, type MemberNode } from './libp2p-node.ts'
 import { Links } from './links.ts'
 import { Mender } from './mender.ts'
 import type { Channel, Network, NodeId } from './network.ts'
+import { Pulse } from './pulse.ts'
 import { dialable, isHungUp, isKeyRefused, listenFailure, unreachable, withPeer } from './reach.ts'
 import { Serving } from './serving.ts'
 import { topicsOf } from './topics.ts'
@@ -63,6 +64,7 @@ interface Running {
   readonly node: MemberNode
   readonly gossip: Gossip
   readonly mender: Mender
+  readonly pulse: Pulse
   readonly unfollow: () => void
 }
 
@@ -134,22 +136,25 @@ export class Host implements Network, InviteeNetwork {
     }
     const mender = new Mender(node, this.#links, gossip, clock, timers)
     this.#stopping = new AbortController()
-    this.#running = { node, gossip, mender, unfollow: roster.onChange(() => this.#expelSoon()) }
+    const pulse = new Pulse(this.#links, clock, this.#parts.random, timers)
+    this.#running = { node, gossip, mender, pulse, unfollow: roster.onChange(() => this.#expelSoon()) }
     // Who was put out while this was starting.
     this.#expel()
     await this.#dialer.start()
     await mender.start()
+    await pulse.start()
   }
 
   async stop(): Promise<void> {
     if (!this.#running) return
-    const { node, mender, unfollow } = this.#running
+    const { node, mender, pulse, unfollow } = this.#running
     unfollow()
     this.#callOffExpulsion?.()
     this.#callOffExpulsion = undefined
     this.#stopping.abort(new Fault('NETWORK_STOPPED', 'this node is stopping'))
     await this.#dialer.stop()
     await mender.stop()
+    await pulse.stop()
     await this.#serving.stop()
     await node.stop()
     this.#running = undefined
@@ -338,11 +343,8 @@ export class Host implements Network, InviteeNetwork {
     if (!this.#links.answered(connection)) return
     const peer = idOf(connection)
     this.#parts.log.info({ peer }, 'a member is connected')
-    // libp2p measures on its next round; who comes up is wanted sooner than that.
-    void this.#running?.node.services.ping
-      .ping(connection.remotePeer, { signal: this.#stopping.signal })
-      .then((rttMs) => this.#links.measured(peer, rttMs))
-      .catch(() => {})
+    // Who comes up is measured sooner than on the next round.
+    this.#running?.pulse.beat(connection)
   }
 
   #onClose(connection: Connection): void {

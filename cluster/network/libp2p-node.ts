@@ -15,7 +15,7 @@ import {
   HANDSHAKE_MS_MAX,
   INBOUND_PENDING_MAX,
   INBOUND_PER_HOST_PER_SECOND_MAX,
-  PING_INTERVAL_MS,
+  PING_STREAM_MS_MAX,
   STREAM_BUFFER_BYTES_MAX,
   STREAM_WINDOW_BYTES_MAX,
 } from '../limits.ts'
@@ -29,6 +29,7 @@ import { gatherUpdates } from './window-updates.ts'
 
 /** Keeps our identify and ping apart from those of public libp2p networks. */
 const PROTOCOL_PREFIX = 'flotilla'
+export const PING_PROTOCOL = `/${PROTOCOL_PREFIX}/ping/1.0.0`
 
 export interface NodeParts {
   readonly identity: Identity
@@ -89,7 +90,8 @@ export async function buildNode(parts: NodeParts) {
     nodeInfo: { name: 'flotilla', version: '1', userAgent: 'flotilla' },
     addresses: { listen: [...parts.listen], announce: [...parts.announce] },
     connectionManager: connectionBounds,
-    connectionMonitor: { pingInterval: PING_INTERVAL_MS, protocolPrefix: PROTOCOL_PREFIX },
+    // Pulse does that.
+    connectionMonitor: { enabled: false },
     connectionGater: parts.gater,
     services: {
       // First in this list, so that its listener is the first.
@@ -98,7 +100,11 @@ export async function buildNode(parts: NodeParts) {
         return { [serviceCapabilities]: ['@flotilla/doorkeeper'] }
       },
       identify: identify({ protocolPrefix: PROTOCOL_PREFIX, runOnLimitedConnection: false }),
-      ping: ping({ protocolPrefix: PROTOCOL_PREFIX, runOnLimitedConnection: false }),
+      ping: ping({
+        protocolPrefix: PROTOCOL_PREFIX,
+        runOnLimitedConnection: false,
+        timeout: PING_STREAM_MS_MAX,
+      }),
       pubsub: gossipService(parts.topics, parts.meter),
     },
   })

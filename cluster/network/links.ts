@@ -86,8 +86,7 @@ export class Links {
   }
 
   rttMs(peer: NodeId): number | undefined {
-    const measured = this.connections(peer).flatMap(({ rtt }) => rtt ?? [])
-    return measured.length > 0 ? Math.min(...measured) : this.#links.get(peer)?.rttMs
+    return this.#links.get(peer)?.rttMs
   }
 
   onPeer(listener: PeerListener): () => void {
