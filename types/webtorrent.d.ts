@@ -67,6 +67,8 @@ declare module 'webtorrent' {
     readonly peerPieces: { get(piece: number): boolean }
     readonly peerExtendedHandshake: { reqq?: unknown }
     extendedHandshake: Record<string, unknown>
+    /** Bytes of blocks that came over it. */
+    readonly downloaded: number
     downloadSpeed: () => number
     have(piece: number): void
     haveNone(): void

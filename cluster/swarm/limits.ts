@@ -72,7 +72,7 @@ export const STALL_MS = 10_000
 /** How often a fetch looks after its connections. */
 export const TEND_INTERVAL_MS = 500
 /** Of two fellows one dials at once, the other after this: a handshake and a question, over a long link too. */
-export const FELLOW_DIAL_MS = 1_000
+export const FELLOW_DIAL_MS = 3_000
 /** A member that could not be dialled is tried again after this, doubled each time. */
 export const REDIAL_MS = 500
 export const REDIAL_TIMES_MAX = 5

@@ -1,3 +1,4 @@
+import type { Clock } from '../../src/runtime/clock.ts'
 import type { Random } from '../../src/runtime/random.ts'
 import { addPiece, type Bitfield, emptyBitfield, hasPiece } from './piece-map.ts'
 
@@ -5,9 +6,24 @@ import { addPiece, type Bitfield, emptyBitfield, hasPiece } from './piece-map.ts
 const AHEAD_PIECES = 4
 /** Pieces under way at first to one that is alone, one more with each it gets: others may come the next moment. */
 const ALONE_PIECES_MIN = 4
-/** Pieces under way to all together; more only delay the moment the first of them can be passed on. */
-const UNDER_WAY_PIECES = 28
-/** The same once every piece is out: the last first copies must not wait behind second ones. */
+/** Pieces under way to all together, at the least and at the most; it begins with more than the least. */
+const TOGETHER_PIECES_MIN = 8
+const TOGETHER_PIECES_FIRST = 12
+const TOGETHER_PIECES_MAX = 28
+/**
+ * Pieces share the line they leave by: the more are under way, the later the first of them is there and can be passed
+ * on. While one takes less than this there may be more of them, and fewer when it takes longer.
+ */
+const PIECE_MS = 4_000
+/** A piece is late after so many times of what pieces take here; it counts no more, for who gets it stands still. */
+const LATE_TIMES = 4
+const LATE_MS_MIN = 1_000
+const LATE_MS_MAX = 10_000
+/** How much the newest piece counts in what pieces take. */
+const TOOK_WEIGHT = 1 / 8
+/** So often {@link Revealing.lookAgain} is to be called while anybody waits. */
+export const LOOK_AGAIN_MS = LATE_MS_MIN / 2
+/** Pieces under way once every piece is out: the last first copies must not wait behind second ones. */
 const UNDER_WAY_AGAIN_PIECES = 8
 /** A piece shown next is drawn from so many, so that two holders of a blob do not go through it in step. */
 const DRAWN_FROM_PIECES = 8
@@ -21,8 +37,8 @@ export interface Shown<P> {
 interface Peer {
   /** What it says it has. */
   readonly has: Bitfield
-  /** Pieces shown to it and not there yet. */
-  readonly underWay: Set<number>
+  /** Pieces shown to it and not there yet, and when each was. */
+  readonly underWay: Map<number, number>
 }
 
 /**
@@ -36,6 +52,7 @@ export class Revealing<P> {
   readonly #pieceCount: number
   readonly #aloneAhead: number
   readonly #random: Random
+  readonly #clock: Pick<Clock, 'monotonic'>
   readonly #peers = new Map<P, Peer>()
   /** How many have each piece. */
   readonly #here: Uint16Array
@@ -43,16 +60,18 @@ export class Revealing<P> {
   readonly #coming: Uint16Array
   /** Whose turn it is. */
   readonly #line: P[] = []
-  #underWay = 0
+  #together = TOGETHER_PIECES_FIRST
+  #tookMs = LATE_MS_MAX / LATE_TIMES
   #aloneNow = ALONE_PIECES_MIN
   /** Every piece before this one is out. */
   #next = 0
 
   /** @param aloneAhead pieces under way to one that is the only one: a long line has to be filled */
-  constructor(pieceCount: number, aloneAhead: number, random: Random) {
+  constructor(pieceCount: number, aloneAhead: number, random: Random, clock: Pick<Clock, 'monotonic'>) {
     this.#pieceCount = pieceCount
     this.#aloneAhead = Math.max(ALONE_PIECES_MIN, aloneAhead)
     this.#random = random
+    this.#clock = clock
     this.#here = new Uint16Array(pieceCount)
     this.#coming = new Uint16Array(pieceCount)
   }
@@ -66,7 +85,7 @@ export class Revealing<P> {
       addPiece(has, piece)
       add(this.#here, piece, 1)
     }
-    this.#peers.set(peer, { has, underWay: new Set() })
+    this.#peers.set(peer, { has, underWay: new Map() })
     this.#line.push(peer)
     return this.#show()
   }
@@ -77,9 +96,10 @@ export class Revealing<P> {
     if (!of || hasPiece(of.has, piece)) return []
     addPiece(of.has, piece)
     add(this.#here, piece, 1)
-    if (!of.underWay.has(piece)) return []
+    const shownMs = of.underWay.get(piece)
+    if (shownMs === undefined) return []
     this.#callOff(of.underWay, piece)
-    if (this.#peers.size === 1) this.#aloneNow = Math.min(this.#aloneAhead, this.#aloneNow + 1)
+    this.#learn(this.#clock.monotonic() - shownMs)
     if (!this.#line.includes(peer)) this.#line.push(peer)
     return this.#show()
   }
@@ -88,7 +108,7 @@ export class Revealing<P> {
     const of = this.#peers.get(peer)
     if (!of) return []
     this.#peers.delete(peer)
-    for (const piece of of.underWay) this.#callOff(of.underWay, piece)
+    for (const piece of of.underWay.keys()) this.#callOff(of.underWay, piece)
     for (let piece = 0; piece < this.#pieceCount; piece++) {
       if (!hasPiece(of.has, piece)) continue
       add(this.#here, piece, -1)
@@ -99,16 +119,35 @@ export class Revealing<P> {
     return this.#show()
   }
 
+  /** Somebody would be shown more, if it were not for what is under way to others. */
+  get waits(): boolean {
+    return this.#line.length > 0
+  }
+
+  /** Time has passed. */
+  lookAgain(): readonly Shown<P>[] {
+    return this.#show()
+  }
+
+  #learn(tookMs: number): void {
+    if (this.#peers.size === 1) {
+      this.#aloneNow = Math.min(this.#aloneAhead, this.#aloneNow + 1)
+      return
+    }
+    this.#tookMs += (tookMs - this.#tookMs) * TOOK_WEIGHT
+    const step = tookMs < PIECE_MS ? 1 : -1
+    this.#together = Math.min(TOGETHER_PIECES_MAX, Math.max(TOGETHER_PIECES_MIN, this.#together + step))
+  }
+
   /** What was shown to one that was alone, and is most likely not asked for yet, is open to others again. */
-  #shareOut(underWay: Set<number>): void {
-    for (const piece of [...underWay].sort((a, b) => a - b).slice(ALONE_PIECES_MIN)) {
+  #shareOut(underWay: Map<number, number>): void {
+    for (const piece of [...underWay.keys()].sort((a, b) => a - b).slice(ALONE_PIECES_MIN)) {
       this.#callOff(underWay, piece)
     }
   }
 
-  #callOff(underWay: Set<number>, piece: number): void {
+  #callOff(underWay: Map<number, number>, piece: number): void {
     underWay.delete(piece)
-    this.#underWay--
     add(this.#coming, piece, -1)
     if (this.#isIn(piece)) this.#next = Math.min(this.#next, piece)
   }
@@ -126,35 +165,42 @@ export class Revealing<P> {
 
   #show(): Shown<P>[] {
     const shown: Shown<P>[] = []
-    for (let waiting = this.#line.length; waiting > 0; waiting--) {
+    const now = this.#clock.monotonic()
+    const lateSince = now - Math.min(LATE_MS_MAX, Math.max(LATE_MS_MIN, LATE_TIMES * this.#tookMs))
+    let room = this.#room(lateSince)
+    for (let waiting = this.#line.length; waiting > 0 && room > 0; waiting--) {
       const to = this.#line.shift() as P
       const of = this.#peers.get(to)
-      const [ahead, together] = this.#bounds()
-      if (!of || of.underWay.size >= ahead) continue
-      // Everybody may have one under way, or a few that stand still would hold up all others.
-      if (this.#underWay >= together && of.underWay.size > 0) {
-        this.#line.push(to)
-        continue
-      }
+      if (!of || of.underWay.size >= this.#ahead || isLate(of, lateSince)) continue
       const piece = this.#choose(of)
       if (piece < 0) continue
-      of.underWay.add(piece)
+      of.underWay.set(piece, now)
       add(this.#coming, piece, 1)
-      this.#underWay++
+      room--
       shown.push({ to, piece })
-      if (of.underWay.size >= ahead) continue
+      if (of.underWay.size >= this.#ahead) continue
       this.#line.push(to)
       waiting++
     }
     return shown
   }
 
-  /** Pieces under way to one, and to all together. */
-  #bounds(): readonly [ahead: number, together: number] {
+  /** How many more pieces may be under way. */
+  #room(lateSince: number): number {
+    let underWay = 0
+    for (const peer of this.#peers.values()) {
+      for (const shownMs of peer.underWay.values()) if (shownMs > lateSince) underWay++
+    }
+    if (this.#peers.size === 1) return this.#aloneNow - underWay
+    return (this.#allOut ? Math.min(this.#together, UNDER_WAY_AGAIN_PIECES) : this.#together) - underWay
+  }
+
+  /** Pieces under way to one. */
+  get #ahead(): number {
     const { size } = this.#peers
-    if (size === 1) return [this.#aloneNow, this.#aloneNow]
-    if (this.#allOut) return [Math.max(1, Math.floor(UNDER_WAY_AGAIN_PIECES / size)), UNDER_WAY_AGAIN_PIECES]
-    return [Math.max(AHEAD_PIECES, Math.floor(UNDER_WAY_PIECES / size)), UNDER_WAY_PIECES]
+    if (size === 1) return this.#aloneNow
+    if (this.#allOut) return Math.max(1, Math.floor(UNDER_WAY_AGAIN_PIECES / size))
+    return Math.max(AHEAD_PIECES, Math.floor(this.#together / size))
   }
 
   /** @returns -1 where the peer has or gets everything */
@@ -194,4 +240,10 @@ export class Revealing<P> {
 
 function add(counts: Uint16Array, piece: number, by: 1 | -1): void {
   counts[piece] = (counts[piece] ?? 0) + by
+}
+
+/** Something that was shown to it long ago has not arrived; it is shown more when that is there. */
+function isLate({ underWay }: Peer, lateSince: number): boolean {
+  for (const shownMs of underWay.values()) if (shownMs <= lateSince) return true
+  return false
 }

@@ -11,7 +11,9 @@ import type { Pieces } from './webtorrent-pieces.ts'
 import { hasFreeBlock, nudge, requestBlock, takeOverChoice } from './webtorrent-private.ts'
 
 /** Before a speed is known: two pieces of the smallest size, so that a reader's first ones need one round trip. */
-const PIPELINE_BLOCKS_MIN = 32
+const PIPELINE_BLOCKS_FIRST = 32
+/** To one that is slow because many ask it: what waits in its queue is not asked of others. */
+const PIPELINE_BLOCKS_MIN = 6
 /** A pipeline is filled again at this share of its length: requests go out in batches, not one by one. */
 const PIPELINE_LOW_SHARE = 3 / 4
 /** After so many nudges (half a second each) in vain a rule that saves the seeder gives way. */
@@ -202,7 +204,9 @@ export class Requests {
 
 /** Blocks to have asked for: what comes in a second, as webtorrent has it, and no more than the other end takes. */
 function pipelineOf(wire: Wire): number {
-  const blocks = Math.max(PIPELINE_BLOCKS_MIN, 2 + Math.ceil(wire.downloadSpeed() / BLOCK_BYTES))
+  const isKnown = wire.downloaded >= PIPELINE_BLOCKS_FIRST * BLOCK_BYTES
+  const least = isKnown ? PIPELINE_BLOCKS_MIN : PIPELINE_BLOCKS_FIRST
+  const blocks = Math.max(least, 2 + Math.ceil(wire.downloadSpeed() / BLOCK_BYTES))
   const { reqq } = wire.peerExtendedHandshake
   return typeof reqq === 'number' && reqq > 0 ? Math.min(blocks, reqq) : blocks
 }

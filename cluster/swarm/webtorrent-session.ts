@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import type WebTorrent from 'webtorrent'
 import type { Torrent as ActiveTorrent, Wire } from 'webtorrent'
 import { Fault } from '../../src/errors.ts'
+import type { Clock } from '../../src/runtime/clock.ts'
 import type { Logger } from '../../src/runtime/logger.ts'
 import type { Random } from '../../src/runtime/random.ts'
 import type { Timers } from '../../src/runtime/timers.ts'
@@ -14,7 +15,7 @@ import { type Bitfield, countOf, emptyBitfield, hasPiece } from './piece-map.ts'
 import type { PiecePool } from './piece-pool.ts'
 import { PieceStore } from './piece-store.ts'
 import type { ReadAhead } from './read-ahead.ts'
-import { Revealing, type Shown } from './revealing.ts'
+import { LOOK_AGAIN_MS, Revealing, type Shown } from './revealing.ts'
 import { metainfoOf, type Torrent } from './torrent.ts'
 import { Pieces } from './webtorrent-pieces.ts'
 import { calmUpdates, connectWire, guardWire, holdBackAll, piecesOf } from './webtorrent-private.ts'
@@ -28,6 +29,7 @@ interface Parts {
   readonly logger: Logger
   readonly random: Random
   readonly timers: Timers
+  readonly clock: Clock
   readonly pool: PiecePool
   readonly pace: Pace | undefined
 }
@@ -50,6 +52,7 @@ export class WebTorrentSession implements Session {
   readonly #here: Bitfield
   #missing: number
   #count = 0
+  #isLookDue = false
   #stopped: Promise<void> | undefined
 
   constructor(parts: Parts, torrent: Torrent, bytes: PieceBytes, init: SessionInit, ended: () => void) {
@@ -94,7 +97,7 @@ export class WebTorrentSession implements Session {
       whom: init.whom,
     })
     const windowPieces = Math.ceil((REQUESTS_OPEN_MAX * BLOCK_BYTES) / torrent.pieceLength)
-    this.#revealing = new Revealing(torrent.pieceCount, windowPieces, parts.random)
+    this.#revealing = new Revealing(torrent.pieceCount, windowPieces, parts.random, parts.clock)
     this.#torrent.on('verified', (index: number) => this.#onVerified(index))
     this.#torrent.on('error', (error: unknown) => this.#onError(error))
     this.#ready = new Promise((resolve) => {
@@ -205,6 +208,12 @@ export class WebTorrentSession implements Session {
 
   #reveal(shown: readonly Shown<Link>[]): void {
     for (const { to, piece } of shown) if (!to.wire.destroyed) to.wire.have(piece)
+    if (this.#isLookDue || !this.#revealing.waits) return
+    this.#isLookDue = true
+    this.#parts.timers.after(LOOK_AGAIN_MS, () => {
+      this.#isLookDue = false
+      if (!this.#stopped) this.#reveal(this.#revealing.lookAgain())
+    })
   }
 
   #onGone(link: Link): void {

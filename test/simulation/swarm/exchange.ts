@@ -1,5 +1,5 @@
 import { choosePiece } from '../../../cluster/swarm/picker.ts'
-import type { Shown } from '../../../cluster/swarm/revealing.ts'
+import { LOOK_AGAIN_MS, type Shown } from '../../../cluster/swarm/revealing.ts'
 import type { SeededRandom } from '../world/random.ts'
 import { Line } from './line.ts'
 import type { SimPeer, Wire } from './sim-peer.ts'
@@ -174,6 +174,12 @@ export class Exchange {
         this.#askOf(to, wire)
       })
     }
+    if (holder.looksAgain || !holder.revealing?.waits) return
+    holder.looksAgain = true
+    this.#init.after(LOOK_AGAIN_MS, () => {
+      holder.looksAgain = false
+      if (holder.alive && holder.revealing) this.#tell(holder, holder.revealing.lookAgain())
+    })
   }
 
   #roundTripMs(one: SimPeer, two: SimPeer): number {

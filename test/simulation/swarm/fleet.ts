@@ -88,7 +88,7 @@ export class Fleet {
     this.#fetchers = this.#peers.filter(({ whole }) => !whole)
     this.#holders = this.#peers.filter(({ whole }) => whole)
     const aloneAhead = Math.ceil((REQUESTS_OPEN_MAX * BLOCK_BYTES) / pieceBytes)
-    for (const holder of this.#holders) holder.startRevealing(aloneAhead, this.#random)
+    for (const holder of this.#holders) holder.startRevealing(aloneAhead, this.#random, () => this.#nowMs)
     this.#exchange = new Exchange({
       random: this.#random,
       pieceBytes,

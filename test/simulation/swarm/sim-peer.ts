@@ -59,6 +59,7 @@ export class SimPeer {
   movedAtMs = 0
   doneAtMs: number | undefined
   revealing: Revealing<SimPeer> | undefined
+  looksAgain = false
 
   constructor({ id, site, up, down, pieces, whole }: PeerInit) {
     this.id = id
@@ -81,8 +82,8 @@ export class SimPeer {
     return { id: this.id, site: this.site, have: this.whole ? 'whole' : 'part', ingress: this.ingress }
   }
 
-  startRevealing(aloneAhead: number, random: Random): void {
-    this.revealing = new Revealing(this.pieces, aloneAhead, random)
+  startRevealing(aloneAhead: number, random: Random, now: () => number): void {
+    this.revealing = new Revealing(this.pieces, aloneAhead, random, { monotonic: now })
   }
 
   /** The numbers of the pieces it has. */

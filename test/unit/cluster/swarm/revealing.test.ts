@@ -6,7 +6,8 @@ import { SeededRandom } from '../../../simulation/world/random.ts'
 const PIECES = 100
 const WINDOW = 32
 
-const revealing = (seed = 1) => new Revealing<string>(PIECES, WINDOW, new SeededRandom(seed))
+const revealing = (seed = 1, now = () => 0) =>
+  new Revealing<string>(PIECES, WINDOW, new SeededRandom(seed), { monotonic: now })
 const piecesFor = (who: string, shown: readonly Shown<string>[]) =>
   shown.filter(({ to }) => to === who).map(({ piece }) => piece)
 
@@ -85,19 +86,53 @@ describe('a holder that several take a blob from', () => {
     expect(got.size).toBe(PIECES)
   })
 
-  it('keeps showing to those that go on when others stand still', () => {
-    const holder = revealing()
-    for (let n = 0; n < 20; n++) holder.joined(`still-${n}`, [])
-    let shown = holder.joined('quick', [])
-    expect(piecesFor('quick', shown)).toHaveLength(1)
-    for (let n = 0; n < 10; n++) shown = holder.got('quick', shown[0]?.piece as number)
-    expect(piecesFor('quick', shown)).toHaveLength(1)
+  it('has few pieces under way together where they take long, and more where they do not', () => {
+    const most = (pieceMs: number): number => {
+      let now = 0
+      const holder = revealing(1, () => now)
+      const underWay = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].flatMap((name) => [
+        ...holder.joined(name, []),
+      ])
+      for (let n = 0; n < 60; n++) {
+        now += pieceMs / underWay.length
+        const next = underWay.shift() as Shown<string>
+        underWay.push(...holder.got(next.to, next.piece))
+      }
+      return underWay.length
+    }
+    expect(most(100)).toBeGreaterThan(16)
+    expect(most(6_000)).toBe(8)
+  })
+
+  it('keeps showing to those that go on when others stand still, which are shown no more', () => {
+    let now = 0
+    const holder = revealing(1, () => now)
+    const names = Array.from({ length: 20 }, (_, n) => `still-${n}`)
+    const still = names.flatMap((name) => [...holder.joined(name, [])])
+    expect(piecesFor('quick', holder.joined('quick', []))).toEqual([])
+    expect(holder.waits).toBe(true)
+    now += 10_000
+    const shown = [...holder.lookAgain()]
+    const stood = new Set(still.map(({ to }) => to))
+    for (let n = 0; n < 30; n++) {
+      const next = shown.find(({ to }) => to === 'quick')
+      if (!next) {
+        now += 10_000
+        shown.push(...holder.lookAgain())
+        continue
+      }
+      shown.splice(shown.indexOf(next), 1)
+      shown.push(...holder.got('quick', next.piece))
+    }
+    expect(shown.filter(({ to }) => stood.has(to))).toEqual([])
+    expect(holder.got('quick', 99)).toBeDefined()
   })
 
   it('lets everybody have everything in the end, whoever comes and goes, whatever order things arrive in', () => {
     fc.assert(
       fc.property(fc.nat(), fc.array(fc.nat(5), { maxLength: 300 }), (seed, doings) => {
-        const holder = revealing(seed)
+        let now = 0
+        const holder = revealing(seed, () => now)
         const has = new Map<string, Set<number>>()
         const told = new Map<string, Set<number>>()
         const tell = (shown: readonly Shown<string>[]) => {
@@ -124,6 +159,8 @@ describe('a holder that several take a blob from', () => {
         // From here on all get what they were told of.
         let moved = true
         while (moved) {
+          now += 10_000
+          tell(holder.lookAgain())
           moved = false
           for (const [name, had] of has) {
             for (const piece of told.get(name) ?? []) {
